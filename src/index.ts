@@ -1,0 +1,2 @@
+/** The public surface of anima-grasp: everything a user imports. Start reading here. */
+export {};

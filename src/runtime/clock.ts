@@ -1,0 +1,24 @@
+/**
+ * Time and turns as the engine sees them. Everything outside `substrate/plain` and `workers` takes a
+ * {@link Clock} as an argument, so the same code runs under real and under virtual time.
+ */
+
+/** Returned by {@link Clock.setTimeout}; opaque. */
+export type TimerId = unknown;
+
+/** The one source of time, timers and turns of a thread. */
+export interface Clock {
+  /** Milliseconds since the epoch (wall clock that never runs backwards within one process). */
+  now(): number;
+  /** Calls `fn` after `ms` (0 … 2^32−1; longer than a host timer can hold is chained, C-10). */
+  setTimeout(fn: () => void, ms: number): TimerId;
+  clearTimeout(id: TimerId): void;
+  /**
+   * Calls `fn` in a later turn of this thread, after what is running now has returned and after input
+   * that has already arrived. In the order of the calls.
+   */
+  defer(fn: () => void): void;
+}
+
+/** The one source of chance: fills `target` with random bytes (cryptographically strong in production). */
+export type RandomFill = (target: Uint8Array) => void;
