@@ -79,9 +79,9 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
 
   networked(program.command('offer'))
     .description(
-      'Answer negotiation requests until interrupted (RFC 8990 2.5.5).\n' +
-        'Of a VALUE ["unit",number] at most VALUE is given: a smaller request is accepted at once, to a larger one\n' +
-        'half is offered, then more in equal steps up to VALUE. Of any other VALUE an equal one is accepted, else\n' +
+      'Answer negotiation requests until interrupted (RFC 8990 2.5.5). ' +
+        'Of a VALUE ["unit",number] at most VALUE is given: a smaller request is accepted at once, to a larger one ' +
+        'half is offered, then more in equal steps up to VALUE. Of any other VALUE an equal one is accepted, else ' +
         'VALUE is offered instead.',
     )
     .argument('<NAME>', 'name of the objective, e.g. EX3')
@@ -99,7 +99,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
 
   networked(program.command('negotiate'))
     .description(
-      'Ask one peer for VALUE (RFC 8990 2.5.5). For a VALUE ["unit",number] come down in equal steps to --min; an\n' +
+      'Ask one peer for VALUE (RFC 8990 2.5.5). For a VALUE ["unit",number] come down in equal steps to --min; an ' +
         'offer is accepted when it reaches what would be asked for next. Any other VALUE is accepted only as it is.',
     )
     .argument('<NAME>', 'name of the objective, e.g. EX3')
@@ -131,7 +131,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
 
   shared(program.command('demo'))
     .description(
-      'Briggs the banker and Gray the client negotiate EX3 over a simulated link: two engines with their worker\n' +
+      'Briggs the banker and Gray the client negotiate EX3 over a simulated link: two engines with their worker ' +
         'threads, nothing outside this process. The same seed tells the same story.',
     )
     .option('--seed <N>', 'which story to tell', uint32)

@@ -19,7 +19,7 @@ export interface DemoOptions {
 }
 
 /** Shows an acceptance, a decline with a reason, a wait and a loop exhaustion. */
-export const DEFAULT_SEED = 1;
+export const DEFAULT_SEED = 17_544;
 /** Negotiations of a single Gray. */
 const ROUNDS = 4;
 const LINK = 'street';

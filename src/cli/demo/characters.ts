@@ -36,7 +36,7 @@ export function planGray(dice: Dice, taken: Set<number>): GrayPlan {
   taken.add(sum);
   const currency = dice.oneIn(9) ? 'USD' : CURRENCY;
   const least = Math.max(1, Math.floor((sum * dice.between(55, 85)) / 100));
-  return { want: [currency, sum], least, stubborn: dice.oneIn(3), loopCount: dice.between(4, 8) };
+  return { want: [currency, sum], least, stubborn: dice.oneIn(4), loopCount: dice.between(5, 12) };
 }
 
 /** Gray's answer to an offer, having asked for `asked` last. */
@@ -71,7 +71,7 @@ export function openPurse(seed: number, request: Money): Purse {
     opening: Math.floor(reserves / 2),
     raise: Math.max(1, Math.floor(reserves / 10)),
     ceiling: Math.floor((reserves * 7) / 10),
-    stubborn: dice.oneIn(2),
+    stubborn: dice.oneIn(3),
     waitBefore: dice.oneIn(2) ? dice.between(1, 2) : 0,
     reason: dice.pick(BRIGGS_REASONS),
   };
