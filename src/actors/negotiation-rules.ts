@@ -4,9 +4,7 @@
  */
 import {
   ErrorCode,
-  F_NEG,
   F_NEG_DRY,
-  F_SYNCH,
   M_END,
   M_INVALID,
   M_NEGOTIATE,
@@ -89,18 +87,9 @@ export function diagnosticText(text: string): Uint8Array {
   return bytes;
 }
 
-/** RFC 8990 §2.10.2, §2.10.3: a negotiation objective has F_NEG and not F_SYNCH. */
-export function isNegotiable(flags: number): boolean {
-  return (flags & F_NEG) !== 0 && (flags & F_SYNCH) === 0;
-}
-
-/** The objective of an M_NEGOTIATE is the session's: name, F_NEG, and the dry-run flag unchanged (§2.10.2). */
+/** The objective of an M_NEGOTIATE is the session's: same name, dry-run flag unchanged (§2.10.2). */
 export function fitsTerms(terms: Pick<SessionTerms, 'name' | 'flags'>, objective: WireObjective): boolean {
-  return (
-    objective.name === terms.name &&
-    isNegotiable(objective.flags) &&
-    (objective.flags & F_NEG_DRY) === (terms.flags & F_NEG_DRY)
-  );
+  return objective.name === terms.name && isDryRun(objective.flags) === isDryRun(terms.flags);
 }
 
 export function isDryRun(flags: number): boolean {

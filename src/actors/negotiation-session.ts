@@ -25,7 +25,6 @@ import {
   isAnswerable,
   isDryRun,
   isIgnorable,
-  isNegotiable,
   nextLoopCount,
   requestMessage,
   stepMessage,
@@ -131,10 +130,6 @@ export const negotiationSession = setup({
     otherObjective: ({ context, event }: Args) => {
       assertEvent(event, 'message.requestNegotiation');
       return event.message.objective.name !== context.name;
-    },
-    notNegotiable: ({ event }) => {
-      assertEvent(event, 'message.requestNegotiation');
-      return !isNegotiable(event.message.objective.flags);
     },
     // §2.8.6: the id of a request is checked for being locally active.
     clash: ({ context, event }: Args) => {
@@ -381,15 +376,6 @@ export const negotiationSession = setup({
             guard: 'otherObjective',
             target: 'ended',
             actions: { type: 'count', params: { name: 'request.other-objective' } },
-          },
-          // §2.10.3: synchronization objectives have no place in M_REQ_NEG.
-          {
-            guard: 'notNegotiable',
-            target: 'ended',
-            actions: [
-              { type: 'count', params: { name: 'request.not-negotiable' } },
-              { type: 'complain', params: { about: 'not negotiable' } },
-            ],
           },
           {
             guard: 'sessionsFull',

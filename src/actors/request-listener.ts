@@ -119,7 +119,8 @@ export const requestListener = setup({
   },
 
   guards: {
-    isLast: ({ context: { listens }, event }: Args) => listens.every(({ listen }) => listen === listenOf(event)),
+    isLast: ({ context: { listens }, event }: Args) =>
+      listens.every(({ listen }) => listen === listenOf(event)),
     nobodyListens: ({ context }) => context.listens.length === 0,
     somebodyListens: ({ context }) => context.listens.length > 0,
     mayRetry: ({ context, event }: Args) => {
@@ -162,7 +163,8 @@ export const requestListener = setup({
     unbind: ({ context }) => context.port.unbind(),
     startTimer: ({ context }) => context.port.startTimer(context.bindRetryMs),
     stopTimer: ({ context }) => context.port.stopTimer(),
-    confirmListen: ({ context, event }: Args) => context.port.confirmListen(listenOf(event), context.wantedPort),
+    confirmListen: ({ context, event }: Args) =>
+      context.port.confirmListen(listenOf(event), context.wantedPort),
     confirmListens: ({ context: { port, listens, wantedPort } }) => {
       for (const { listen } of listens) port.confirmListen(listen, wantedPort);
     },
@@ -225,9 +227,19 @@ export const requestListener = setup({
         listen: { actions: 'addListen' },
         take: { actions: 'addDemand' },
         stop: { actions: ['removeListen', 'rejectStopped', 'confirmStop'] },
+        // A peer that remembers the port may be quicker than the confirmation.
+        request: [
+          { guard: 'queueFull', actions: { type: 'refuse', params: { because: 'request.queue-full' } } },
+          { actions: 'enqueue' },
+        ],
+        withdraw: { actions: 'dequeue' },
         bound: [
-          { guard: 'nobodyListens', target: 'closing', actions: ['rememberPort', 'unbind'] },
-          { target: 'listening', actions: ['rememberPort', 'confirmListens'] },
+          {
+            guard: 'nobodyListens',
+            target: 'closing',
+            actions: ['rememberPort', 'refuseQueue', 'emptyQueue', 'unbind'],
+          },
+          { target: 'listening', actions: ['rememberPort', 'confirmListens', 'serveQueue'] },
         ],
         'bind.failed': [
           { guard: 'nobodyListens', target: 'closed' },
@@ -253,10 +265,7 @@ export const requestListener = setup({
     listening: {
       on: {
         listen: { actions: ['addListen', 'confirmListen'] },
-        take: [
-          { guard: 'requestsWait', actions: ['addDemand', 'serveQueue'] },
-          { actions: 'addDemand' },
-        ],
+        take: [{ guard: 'requestsWait', actions: ['addDemand', 'serveQueue'] }, { actions: 'addDemand' }],
         stop: [
           {
             guard: 'isLast',
