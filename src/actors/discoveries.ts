@@ -15,7 +15,11 @@ import {
   RESPONSE_TTL_ZERO_MS,
   decodeMessage,
   parseAddress,
+  locatorKey,
+  ownLocator,
+  M_RESPONSE,
   type CachedLocator,
+  type DiscoveredLocator,
   type ResponseMessage,
   type WireLocator,
 } from '../protocol/index.js';
@@ -152,7 +156,7 @@ export class Discoveries {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
           const decoded = decodeMessage(item.bytes, 'response');
           if (!decoded.ok) actor.send({ type: 'message.refused', reason: decoded.reason });
-          else if (decoded.message.type === 2) actor.send({ type: 'message.response', message: decoded.message });
+          else if (decoded.message.type === M_RESPONSE) actor.send({ type: 'message.response', message: decoded.message });
           else actor.send({ type: 'message.ignored' });
         }
       },
@@ -291,22 +295,26 @@ export class Discoveries {
   /** G-2.5.4.3-10, -13, -18: every locator of every responder, with interface and lifetime. */
   #keep(session: Session, message: ResponseMessage, interfaceName: string): void {
     const now = this.#options.clock.now();
-    const expiresAt = now + (message.ttl === 0 ? RESPONSE_TTL_ZERO_MS : message.ttl);
-    const entry = (diverted: boolean) => (locator: WireLocator): CachedLocator => ({
-      locator: copyLocator(locator),
-      interface: interfaceName,
-      expiresAt,
-      diverted,
-    });
-    const entries = [...message.locators.map(entry(false)), ...(message.divert ?? []).map(entry(true))];
-    const { name } = session.call.objective;
-    const { evicted } = this.cache.add(name, entries, now);
+    const entry =
+      (diverted: boolean) =>
+      (locator: WireLocator): DiscoveredLocator => ({
+        locator: ownLocator(locator),
+        interface: interfaceName,
+        ttlMs: message.ttl,
+        diverted,
+      });
+    const found = [...message.locators.map(entry(false)), ...(message.divert ?? []).map(entry(true))];
+    const { evicted } = this.cache.add(session.call.objective.name, found, now);
     if (evicted > 0) this.#options.counters.add('discovery-cache.evicted', evicted);
-    for (const locator of entries) this.#found(session.client, session.call.call, locator, session.seen);
+    for (const { ttlMs, ...each } of found) {
+      // §2.8.5: a ttl of 0 means "much more" than the default.
+      const expiresAt = now + (ttlMs === 0 ? RESPONSE_TTL_ZERO_MS : ttlMs);
+      this.#found(session.client, session.call.call, { ...each, expiresAt }, session.seen);
+    }
   }
 
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
-    const key = locatorKey(locator);
+    const key = `${locatorKey(locator.locator)} ${locator.interface}`;
     if (seen.has(key)) return;
     seen.add(key);
     this.#clients.get(client)?.send({ t: 'found', call, locator });
@@ -332,17 +340,6 @@ export class Discoveries {
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-/** Decoded messages share memory with what they were decoded from: copy what is kept. */
-function copyLocator(locator: WireLocator): WireLocator {
-  return 'address' in locator ? { ...locator, address: new Uint8Array(locator.address) } : { ...locator };
-}
-
-function locatorKey({ locator, interface: name }: CachedLocator): string {
-  const place =
-    'address' in locator ? locator.address.join('.') : 'name' in locator ? locator.name : locator.uri;
-  return `${locator.type} ${place} ${locator.protocol} ${locator.port} ${name}`;
 }
 
 /** Bytes of an address in text form; undefined if it is none. */

@@ -5,7 +5,7 @@
  * storm of one cannot starve the other, and what finds its queue full is dropped and counted.
  */
 import type { AnyActor } from 'xstate';
-import { M_DISCOVERY, M_FLOOD, peekMessageType, scanItem } from '../protocol/index.js';
+import { multicastKind } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint } from '../runtime/index.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
@@ -174,17 +174,16 @@ export class Listener {
       this.#counters.add('multicast.too-big');
       return;
     }
-    // Shape only: exactly one well-formed item (RFC 8990 §2.5.3). Its meaning is the handler's business.
-    const scanned = scanItem(bytes, 0);
-    if (scanned.kind !== 'item' || scanned.end !== bytes.length) {
-      this.#counters.add('multicast.malformed');
-      return;
+    const kind = multicastKind(bytes);
+    switch (kind) {
+      case 'discovery':
+        return this.#enqueue(kind, this.#options.limits.discoveryQueue, datagram);
+      case 'flood':
+        return this.#enqueue(kind, this.#options.limits.floodQueue, datagram);
+      case 'other':
+      case 'malformed':
+        return this.#counters.add(`multicast.${kind}`);
     }
-    const type = peekMessageType(bytes);
-    if (type === M_FLOOD) this.#enqueue('flood', this.#options.limits.floodQueue, datagram);
-    else if (type === M_DISCOVERY) this.#enqueue('discovery', this.#options.limits.discoveryQueue, datagram);
-    // §2.8.2: an unknown type in a multicast is silently discarded; §2.8.13: so is M_NOOP.
-    else this.#counters.add('multicast.other-type');
   }
 
   #isOwnCopy(datagram: Datagram): boolean {

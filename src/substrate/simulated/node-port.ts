@@ -75,6 +75,7 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
       for (const id of ids) this.#resources.get(id)!.drops++;
       return false;
     }
+    this.#tellDrops(); // before what came later, as a kernel's count would be
     this.#unhandledBytes += bytes.length;
     this.#batch.push({ op: 'datagram', ids, interface: to.link.name, address, port, bytes });
     return true;
@@ -203,6 +204,10 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
 
   #taken(bytes: number): void {
     this.#unhandledBytes -= bytes;
+    this.#tellDrops();
+  }
+
+  #tellDrops(): void {
     for (const [id, resource] of this.#resources) {
       if (resource.drops === resource.dropsTold) continue;
       resource.dropsTold = resource.drops;
