@@ -44,7 +44,10 @@ export function valueJson(value: unknown): string {
   if (typeof value === 'number') {
     // JSON has no such numbers, and JSON.stringify would drop the sign of −0.
     if (!Number.isFinite(value)) return `{"$float":"${value}"}`;
-    return Object.is(value, -0) ? '-0.0' : JSON.stringify(value);
+    if (Object.is(value, -0)) return '-0.0';
+    const digits = JSON.stringify(value);
+    // Integers beyond 2^53 are bigints here, so this one is a float and has to look like one.
+    return Number.isSafeInteger(value) || /[.e]/.test(digits) ? digits : `${digits}.0`;
   }
   if (value instanceof Uint8Array) return `{"$bytes":"${Buffer.from(value).toString('hex')}"}`;
   if (Array.isArray(value)) return `[${value.map((item) => valueJson(item)).join(',')}]`;

@@ -96,8 +96,10 @@ export function decideOffer(own: unknown, received: unknown, loopCount: number, 
   if (request.quantity <= limit.quantity) return { kind: 'accept' };
   const left = Math.min(stepsLeft(loopCount), MAX_STEPS - history.steps);
   const before = parseAmount(history.sent);
-  // Everything was offered already, or there is no step left to offer anything.
-  if (left < 1 || (before !== undefined && before.quantity >= limit.quantity)) {
+  // Everything was offered already and the other side does not move, or there is no step left.
+  const asked = parseAmount(history.receivedBefore);
+  const all = before !== undefined && before.quantity >= limit.quantity;
+  if (left < 1 || (all && asked !== undefined && request.quantity >= asked.quantity)) {
     return { kind: 'decline', reason: `at most ${amountText(limit.unit, limit.quantity)} is offered` };
   }
   return { kind: 'step', value: [limit.unit, nextOffer(limit.quantity, before?.quantity, left)] };

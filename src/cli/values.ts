@@ -80,13 +80,14 @@ export function sameValue(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(withoutNumberTypes(a), withoutNumberTypes(b));
 }
 
-/** Small bigints become numbers, −0 becomes 0, so that equal numbers compare equal however they were encoded. */
+/** Small bigints become numbers, large whole numbers bigints, −0 becomes 0, so that equal numbers compare equal however they were encoded. */
 function withoutNumberTypes(value: unknown): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;
   }
   if (value === 0) return 0;
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return BigInt(value);
   if (Array.isArray(value)) return value.map((item) => withoutNumberTypes(item));
   if (value instanceof Map) {
     return new Map([...value].map(([k, v]) => [withoutNumberTypes(k), withoutNumberTypes(v)]));
