@@ -150,7 +150,11 @@ export interface Substrate {
   /** Binds UDP and stream listener to one port, `port` if given (`address-in-use` if taken), else a free one. */
   openPair(
     interfaceName: string,
-    options: { port?: number | undefined; onStream: (stream: Stream) => void; onLost: (error: SubstrateError) => void },
+    options: {
+      port?: number | undefined;
+      onStream: (stream: Stream) => void;
+      onLost: (error: SubstrateError) => void;
+    },
   ): Promise<PortPair>;
   /** Listens on every address of the node. */
   listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener>;
