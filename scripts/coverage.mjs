@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { become, root, setUp } from './lib/setup.mjs';
 
-await setUp([]);
+await setUp('all', []);
 become([
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',

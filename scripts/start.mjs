@@ -2,5 +2,5 @@
 import { join } from 'node:path';
 import { become, root, setUp } from './lib/setup.mjs';
 
-await setUp(['src']);
+await setUp('build', ['src']);
 become([join(root, 'dist/src/cli/main.js'), 'demo', ...process.argv.slice(2)]);

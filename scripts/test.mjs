@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { become, root, setUp } from './lib/setup.mjs';
 
-await setUp([]);
+await setUp('all', []);
 become([
   '--experimental-vm-modules', // jest's own requirement for ESM
   '--disable-warning=ExperimentalWarning',

@@ -5,13 +5,16 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
-  rmdirSync,
+  renameSync,
   rmSync,
+  rmdirSync,
   writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -35,20 +38,53 @@ export function nodeProblem(version, range) {
   return `anima-grasp needs Node.js ${range}; this is ${version}. See https://nodejs.org/`;
 }
 
+/** Development dependencies that the build needs; the others are for tests and lint. */
+const buildTools = ['typescript', '@types/node'];
+
+const readJson = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
+
+/** The entries of a lock file that `scope` needs: `all`, or what building and running takes (`build`). */
+function neededEntries(lock, scope) {
+  const entries = Object.entries(lock.packages).filter(([path]) => path !== '');
+  if (scope === 'all') return entries;
+  const tools = new Set();
+  const add = (name) => {
+    const path = `node_modules/${name}`;
+    if (tools.has(path) || !lock.packages[path]) return;
+    tools.add(path);
+    for (const next of Object.keys(lock.packages[path].dependencies ?? {})) add(next);
+  };
+  buildTools.forEach(add);
+  return entries.filter(([path, entry]) => !(entry.dev || entry.devOptional) || tools.has(path));
+}
+
+/** package.json and package-lock.json with only what `scope` needs. */
+export function reduceTo(scope, directory) {
+  const keep = ({ devDependencies = {}, ...rest }) => ({
+    ...rest,
+    devDependencies: Object.fromEntries(
+      Object.entries(devDependencies).filter(([name]) => buildTools.includes(name)),
+    ),
+  });
+  const { name, version, dependencies, devDependencies } = readJson(directory, 'package.json');
+  const lock = readJson(directory, 'package-lock.json');
+  const packages = { '': keep(lock.packages['']), ...Object.fromEntries(neededEntries(lock, scope)) };
+  return { manifest: keep({ name, version, dependencies, devDependencies }), lock: { ...lock, packages } };
+}
+
 /**
  * What keeps node_modules from satisfying the lock file. Compared by content, not by age: a checkout or a copy
  * changes times without changing packages. Packages for other platforms (optional) may be absent.
  *
  * @returns {string | undefined} the first difference.
  */
-export function installProblem(directory) {
+export function installProblem(directory, scope = 'all') {
   const installedPath = join(directory, 'node_modules', '.package-lock.json');
   // npm writes this file last, so an interrupted install has none.
   if (!existsSync(installedPath)) return 'node_modules is missing or incomplete';
-  const wanted = JSON.parse(readFileSync(join(directory, 'package-lock.json'), 'utf8')).packages;
-  const installed = JSON.parse(readFileSync(installedPath, 'utf8')).packages;
-  for (const [path, entry] of Object.entries(wanted)) {
-    if (path === '' || entry.optional) continue;
+  const installed = readJson(installedPath).packages;
+  for (const [path, entry] of neededEntries(readJson(directory, 'package-lock.json'), scope)) {
+    if (entry.optional) continue;
     const found = installed[path]?.version;
     if (found !== entry.version) return `${path} is ${found ?? 'missing'}, not ${entry.version}`;
     if (!existsSync(join(directory, path, 'package.json'))) return `${path} is missing`;
@@ -143,23 +179,46 @@ function runQuietly(command, args, options = {}) {
     throw new Error(`${[command, ...args].join(' ')} failed (${result.status ?? result.signal})`);
 }
 
+function npmCi(directory) {
+  // `--include=dev` because NODE_ENV=production would leave the compiler out.
+  const args = ['ci', '--prefix', directory, '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  if (npm?.endsWith('npm-cli.js')) runQuietly(process.execPath, [npm, ...args]);
+  else runQuietly('npm', args, { shell: process.platform === 'win32' });
+}
+
 /**
- * Installs everything the lock file names, development tools too. `--omit=dev` would save some megabytes, but
- * the build needs the compiler and its types, and a second `npm install --no-save typescript` would resolve them
- * outside the lock file and be undone by the next `npm test`: one exact tree for both commands is worth more.
+ * Installs what `scope` needs, exactly as the lock file says. For `build` that is not `npm ci --omit=dev` (the
+ * compiler is a development dependency) and not a second `npm install typescript` (resolved outside the lock
+ * file): npm gets a package and a lock file with only the needed entries, in a folder beside, and the finished
+ * tree is moved into place. It takes a tenth of the whole.
  */
-function install(problem) {
-  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+function install(directory, scope, problem) {
+  const modules = join(directory, 'node_modules');
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new Error(
       `${problem}, and node_modules is a link to a tree that is not this checkout's: install there`,
     );
   }
   say(`installing packages (${problem})`);
-  // `--include=dev` because NODE_ENV=production would leave the compiler out.
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  const npm = process.env.npm_execpath;
-  if (npm?.endsWith('npm-cli.js')) runQuietly(process.execPath, [npm, ...args]);
-  else runQuietly('npm', args, { shell: process.platform === 'win32' });
+  if (scope === 'all') {
+    npmCi(directory);
+    return;
+  }
+  const aside = join(directory, '.setup.install');
+  rmSync(aside, { recursive: true, force: true });
+  mkdirSync(aside);
+  try {
+    const { manifest, lock } = reduceTo(scope, directory);
+    writeFileSync(join(aside, 'package.json'), JSON.stringify(manifest));
+    writeFileSync(join(aside, 'package-lock.json'), JSON.stringify(lock));
+    copyFileSync(join(directory, '.npmrc'), join(aside, '.npmrc'));
+    npmCi(aside);
+    rmSync(modules, { recursive: true, force: true });
+    renameSync(join(aside, 'node_modules'), modules);
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
 }
 
 /** Compiles what changed in `projects` (folders with a tsconfig.json; the whole if empty). */
@@ -168,18 +227,22 @@ export function build(projects = []) {
   for (const path of pruneOrphans(root)) say(`removed ${path}: its source is gone`);
 }
 
-/** Ends the process with a clear message on an old Node; else installs and builds where needed. */
-export async function setUp(projects) {
-  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const problem = nodeProblem(process.versions.node, engines.node);
+/**
+ * Ends the process with a clear message on an old Node; else installs and builds where needed.
+ *
+ * @param {'all' | 'build'} scope which packages: all, or those that building and running take.
+ * @param {string[]} projects folders to compile; all if empty.
+ */
+export async function setUp(scope, projects) {
+  const problem = nodeProblem(process.versions.node, readJson(root, 'package.json').engines.node);
   if (problem) {
     say(problem);
     process.exit(3);
   }
   try {
     await withLock(root, () => {
-      const missing = installProblem(root);
-      if (missing) install(missing);
+      const missing = installProblem(root, scope);
+      if (missing) install(root, scope, missing);
       build(projects);
     });
   } catch (error) {

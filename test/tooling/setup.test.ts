@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadScript, root } from './root.js';
 
-const { installProblem, nodeProblem, pruneOrphans, withLock } = await loadScript<{
+const { installProblem, nodeProblem, pruneOrphans, reduceTo, withLock } = await loadScript<{
   nodeProblem: (version: string, range: string) => string | undefined;
-  installProblem: (directory: string) => string | undefined;
+  installProblem: (directory: string, scope?: 'all' | 'build') => string | undefined;
+  reduceTo: (scope: 'all' | 'build', directory: string) => { manifest: unknown; lock: unknown };
   pruneOrphans: (directory: string) => string[];
   withLock: <T>(directory: string, work: () => T | Promise<T>) => Promise<T>;
 }>('scripts/lib/setup.mjs');
@@ -59,6 +60,42 @@ describe('the installed packages', () => {
     put('package-lock.json', lock(a));
     put('node_modules/.package-lock.json', { packages: a });
     expect(installProblem(folder)).toBe('node_modules/a is missing');
+  });
+});
+
+describe('what npm start installs', () => {
+  const entries = {
+    'node_modules/xstate': { version: '5.0.0' },
+    'node_modules/typescript': { version: '6.0.3', dev: true },
+    'node_modules/@types/node': { version: '20.1.0', dev: true, dependencies: { 'undici-types': '6' } },
+    'node_modules/undici-types': { version: '6.1.0', dev: true },
+  };
+  const jest = { 'node_modules/jest': { version: '30.0.0', dev: true } };
+  const manifest = {
+    name: 'x',
+    version: '0.1.0',
+    dependencies: { xstate: '5' },
+    devDependencies: { jest: '30', typescript: '6', '@types/node': '20' },
+  };
+  const reduced = { ...manifest, devDependencies: { typescript: '6', '@types/node': '20' } };
+
+  beforeEach(() => {
+    put('package.json', { ...manifest, scripts: { prepare: 'exit 1' } });
+    put('package-lock.json', { lockfileVersion: 3, packages: { '': manifest, ...entries, ...jest } });
+  });
+
+  test('is the run-time packages, the compiler and its types, with what they need', () => {
+    expect(reduceTo('build', folder)).toEqual({
+      manifest: reduced,
+      lock: { lockfileVersion: 3, packages: { '': reduced, ...entries } },
+    });
+  });
+
+  test('is enough to start, not to test', () => {
+    put('node_modules/.package-lock.json', { packages: entries });
+    for (const path of Object.keys(entries)) put(`${path}/package.json`);
+    expect(installProblem(folder, 'build')).toBeUndefined();
+    expect(installProblem(folder, 'all')).toBe('node_modules/jest is missing, not 30.0.0');
   });
 });
 
