@@ -55,7 +55,7 @@ function neededEntries(lock, scope) {
     for (const next of Object.keys(lock.packages[path].dependencies ?? {})) add(next);
   };
   buildTools.forEach(add);
-  return entries.filter(([path, entry]) => !(entry.dev || entry.devOptional) || tools.has(path));
+  return entries.filter(([path, entry]) => !entry.dev || tools.has(path));
 }
 
 /** package.json and package-lock.json with only what `scope` needs. */
@@ -84,7 +84,8 @@ export function installProblem(directory, scope = 'all') {
   if (!existsSync(installedPath)) return 'node_modules is missing or incomplete';
   const installed = readJson(installedPath).packages;
   for (const [path, entry] of neededEntries(readJson(directory, 'package-lock.json'), scope)) {
-    if (entry.optional) continue;
+    // `devOptional`: only an optional package or a development tool wants it.
+    if (entry.optional || (entry.devOptional && scope === 'build')) continue;
     const found = installed[path]?.version;
     if (found !== entry.version) return `${path} is ${found ?? 'missing'}, not ${entry.version}`;
     if (!existsSync(join(directory, path, 'package.json'))) return `${path} is missing`;

@@ -70,6 +70,7 @@ describe('what npm start installs', () => {
     'node_modules/@types/node': { version: '20.1.0', dev: true, dependencies: { 'undici-types': '6' } },
     'node_modules/undici-types': { version: '6.1.0', dev: true },
   };
+  const perhaps = { 'node_modules/detect-libc': { version: '2.0.0', devOptional: true } };
   const jest = { 'node_modules/jest': { version: '30.0.0', dev: true } };
   const manifest = {
     name: 'x',
@@ -81,13 +82,16 @@ describe('what npm start installs', () => {
 
   beforeEach(() => {
     put('package.json', { ...manifest, scripts: { prepare: 'exit 1' } });
-    put('package-lock.json', { lockfileVersion: 3, packages: { '': manifest, ...entries, ...jest } });
+    put('package-lock.json', {
+      lockfileVersion: 3,
+      packages: { '': manifest, ...entries, ...perhaps, ...jest },
+    });
   });
 
   test('is the run-time packages, the compiler and its types, with what they need', () => {
     expect(reduceTo('build', folder)).toEqual({
       manifest: reduced,
-      lock: { lockfileVersion: 3, packages: { '': reduced, ...entries } },
+      lock: { lockfileVersion: 3, packages: { '': reduced, ...entries, ...perhaps } },
     });
   });
 
@@ -95,7 +99,7 @@ describe('what npm start installs', () => {
     put('node_modules/.package-lock.json', { packages: entries });
     for (const path of Object.keys(entries)) put(`${path}/package.json`);
     expect(installProblem(folder, 'build')).toBeUndefined();
-    expect(installProblem(folder, 'all')).toBe('node_modules/jest is missing, not 30.0.0');
+    expect(installProblem(folder, 'all')).toBe('node_modules/detect-libc is missing, not 2.0.0');
   });
 });
 
