@@ -36,6 +36,8 @@ export type ToSessions =
       readonly value: Uint8Array;
       readonly target: Target;
       readonly connectTimeoutMs: number;
+      /** Largest message of this session if the objective allows more than the limit of the host (§2.8.3). */
+      readonly maxMessageBytes?: number | undefined;
     } & StepOptions)
   | ({
       readonly t: 'step';
@@ -79,7 +81,12 @@ export type FromSessions =
     }
   | { readonly t: 'answer'; readonly call: number; readonly session: SessionKey; readonly answer: Answer }
   /** Confirms wait, end and invalid; code 0 or the error (api.md §4.10–4.12). */
-  | { readonly t: 'done'; readonly call: number; readonly session: SessionKey; readonly failure: Failure | undefined }
+  | {
+      readonly t: 'done';
+      readonly call: number;
+      readonly session: SessionKey;
+      readonly failure: Failure | undefined;
+    }
   /** The session ended while no call was waiting: peer ended it, connection lost, deregistered, security lost. */
   | { readonly t: 'ended'; readonly session: SessionKey; readonly failure: Failure };
 
@@ -113,6 +120,8 @@ export interface ListenRequest {
   readonly objective: string;
   /** Port the objective had before, kept because peers cache locators; 0 = any. */
   readonly port: number;
+  /** Largest message of its sessions if the objective allows more than the limit of the host (§2.8.3). */
+  readonly maxMessageBytes?: number | undefined;
 }
 
 /** What the supervisor asks of a session host (control calls). */
@@ -150,4 +159,15 @@ export interface SessionLimits {
   readonly requestQueue: number;
   /** Largest unicast message received and sent, bytes (RFC 8990 §2.8.3). */
   readonly maxMessageBytes: number;
+  /** ms until a stream that this side has finished and the peer has not is reset; default 2000. */
+  readonly lingerMs?: number | undefined;
+  /** Such streams at a time, beyond: the oldest is reset; default 2048. */
+  readonly lingeringStreams?: number | undefined;
+  /** Bytes a peer may leave untaken before negotiate_wait gives 43; default 65536. */
+  readonly sendBufferBytes?: number | undefined;
+  /** Attempts to bind a given port that is in use, and ms between them; default 20 and 50. */
+  readonly bindAttempts?: number | undefined;
+  readonly bindRetryMs?: number | undefined;
+  /** ms to wait for a new block of session ids when the last one is used up; default 5000. */
+  readonly sessionIdWaitMs?: number | undefined;
 }
