@@ -13,7 +13,7 @@ export const mayImport = {
   'src/protocol': [],
   'src/runtime': ['src/protocol'],
   'src/substrate': ['src/protocol', 'src/runtime'],
-  'src/actors': ['src/protocol', 'src/runtime', 'src/substrate/types'],
+  'src/actors': ['src/protocol', 'src/runtime', 'src/substrate/types', 'src/substrate/own-address'],
   'src/workers': ['src/protocol', 'src/runtime', 'src/substrate', 'src/actors'],
   'src/api': ['src/protocol', 'src/runtime', 'src/workers', 'src/substrate/types'],
   'src/cli': ['src/api', 'src/protocol'],
