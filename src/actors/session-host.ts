@@ -159,6 +159,10 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#ids.drop(first);
   }
 
+  ownSessionIdBlocks(): Uint32Array[] {
+    return this.#ids.ownBlocks;
+  }
+
   ownsConnection(local: Target): boolean {
     return this.active.owns(local);
   }

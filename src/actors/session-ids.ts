@@ -93,6 +93,11 @@ export class SessionIds {
     this.onRetired(first);
   }
 
+  /** The blocks drawn from now; told to a core that takes a dead one's place. */
+  get ownBlocks(): Uint32Array[] {
+    return this.#own.map(({ ids }) => ids);
+  }
+
   #askForMore(): void {
     const now = this.clock.now();
     if (this.#askedAt !== undefined && now - this.#askedAt < ASK_AGAIN_MS) return;
