@@ -159,6 +159,11 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#ids.drop(first);
   }
 
+  /** For a core that was replaced: the blocks it must not give out again. */
+  ownSessionIdBlocks(): Uint32Array[] {
+    return this.#ids.ownBlocks;
+  }
+
   ownsConnection(local: Target): boolean {
     return this.active.owns(local);
   }
