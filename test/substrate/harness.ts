@@ -29,6 +29,8 @@ export interface Harness {
   /** Stops a node's thread or process, as if it were busy, and lets it go again. */
   freeze(node: NodeName): Promise<void>;
   thaw(node: NodeName): void;
+  /** Ends a node's process or thread, with all it had open, without a word. */
+  kill(node: NodeName): Promise<void>;
   /** Undefined where security is fixed when the substrate is opened. */
   readonly setSecurity?: (node: NodeName, security: Security) => void;
   close(): Promise<void>;
@@ -64,6 +66,12 @@ export async function plainHarness(): Promise<Harness> {
       restoreLink: (link) => lab.restoreLink(link),
       freeze: async (node) => void children.get(node)!.kill('SIGSTOP'),
       thaw: (node) => void children.get(node)!.kill('SIGCONT'),
+      kill: async (node) => {
+        const child = children.get(node)!;
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        await ended;
+      },
       close: () => lab.close(),
     };
   } catch (error) {
@@ -82,7 +90,7 @@ export async function inlineHarness(): Promise<Harness> {
     const [theirs, ours] = inlinePair(clock, { clone: true });
     network.addNode(name, { links: LINKS[name] }).connectPort(theirs);
     const { endpoint, freeze, thaw } = freezable(ours);
-    gates[name] = { freeze: async () => freeze(), thaw };
+    gates[name] = { freeze: async () => freeze(), thaw, kill: async () => ours.close() };
     const substrate = await clock.until(openSimulatedSubstrate(endpoint, { clock }));
     const remote: Remote = new Remote((message) => handle(message));
     const agent = new Agent(substrate, { emit: (event) => remote.receive(event), freeze });
@@ -128,6 +136,7 @@ export async function threadsHarness(): Promise<Harness> {
         Atomics.store(gate, 0, 0);
         Atomics.notify(gate, 0);
       },
+      kill: async () => void (await worker.terminate()),
     };
     await remote.event('environment');
     return remote;
@@ -145,7 +154,7 @@ export async function threadsHarness(): Promise<Harness> {
   );
 }
 
-type Gates = Record<NodeName, { freeze: () => Promise<void>; thaw: () => void }>;
+type Gates = Record<NodeName, { freeze: () => Promise<void>; thaw: () => void; kill: () => Promise<void> }>;
 
 function simulatedHarness(
   network: SimulatedNetwork,
@@ -164,6 +173,7 @@ function simulatedHarness(
     restoreLink: async (link) => members(link).forEach((name) => network.node(name).attach(link)),
     freeze: (node) => gates[node].freeze(),
     thaw: (node) => gates[node].thaw(),
+    kill: (node) => gates[node].kill(),
     setSecurity: (node, security) => network.node(node).setSecurity(security),
     close,
   };

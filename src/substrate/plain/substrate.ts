@@ -15,7 +15,7 @@ import {
 } from '../types.js';
 import { InterfaceWatch } from './interfaces.js';
 import { settle, type PlainOptions, type PlainSettings } from './options.js';
-import { isLinkLocal, splitAddress, thisPlatform, wrapError, zoned, type Platform } from './platform.js';
+import { isLinkLocal, splitAddress, platformOf, wrapError, zoned, type Platform } from './platform.js';
 import { closeServer, closeSocket, openReceiveSocket, openSendSocket, openServer } from './sockets.js';
 import { PlainStream } from './stream.js';
 
@@ -33,7 +33,7 @@ const TENTATIVE_PATIENCE_MS = 2500;
  * `unsupported` on a platform other than Linux.
  */
 export async function openPlainSubstrate(options: PlainOptions, deps: { clock: Clock }): Promise<Substrate> {
-  return new PlainSubstrate(settle(options), thisPlatform(), deps.clock);
+  return new PlainSubstrate(settle(options), platformOf(), deps.clock);
 }
 
 /** Anything open that ends with the substrate, or with its interface. */
@@ -203,11 +203,17 @@ class PlainSubstrate implements Substrate {
       if (!this.#owned.has(owned)) throw new SubstrateError('local', 'the pair is closed');
       const error = await this.#send(socket, copy);
       if (!error) return;
-      if (error.code !== 'EADDRNOTAVAIL' || this.#clock.now() >= giveUpAt) {
+      const hopeful =
+        error.code === 'EADDRNOTAVAIL' && this.#clock.now() < giveUpAt && this.#isTentative(owned);
+      if (!hopeful) {
         throw wrapError(error, `multicast on ${owned.interface?.name}`);
       }
       await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, TENTATIVE_RETRY_MS));
     }
+  }
+
+  #isTentative({ interface: info }: Owned): boolean {
+    return this.#platform.list().some((item) => item.name === info?.name && item.tentative);
   }
 
   #send(socket: UdpSocket, bytes: Uint8Array): Promise<NodeJS.ErrnoException | null> {
