@@ -1,0 +1,123 @@
+/**
+ * Messages on a stream: consecutive CBOR items without length prefix (wire format §3), however the stream is cut.
+ * The end of a message is found in its bytes alone, never from a segment boundary or a pause.
+ */
+import type { RefusalReason } from './reasons.js';
+import { DEF_SCAN_LIMITS, ItemScanner, type ScanLimits } from './scanner.js';
+
+export interface FramerOptions {
+  /** Bytes of the longest item; default GRASP_DEF_MAX_SIZE, 2048. */
+  readonly maxBytes?: number | undefined;
+  /** Further limits of the scanner. */
+  readonly limits?: Partial<ScanLimits> | undefined;
+}
+
+export type FramerResult =
+  | { readonly kind: 'item'; readonly bytes: Uint8Array }
+  | { readonly kind: 'more' }
+  | { readonly kind: 'malformed'; readonly reason: RefusalReason };
+
+const MORE: FramerResult = { kind: 'more' };
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Cuts a stream into CBOR items. `push` each chunk as it arrives, then call `next` until it says `more`. Items are
+ * copies and belong to the caller; chunks are not kept. After a malformed item nothing further is read: a CBOR
+ * stream cannot be resynchronised, the connection is to be closed.
+ */
+export class MessageFramer {
+  readonly #limits: ScanLimits;
+  readonly #scanner: ItemScanner;
+  /** Complete items not yet taken. */
+  #items: Uint8Array[] = [];
+  #taken = 0;
+  /** The beginning of an incomplete item. */
+  #pending = NOTHING;
+  #pendingBytes = 0;
+  #malformed: FramerResult | undefined;
+
+  constructor(options: FramerOptions = {}) {
+    const limits = { ...DEF_SCAN_LIMITS, ...options.limits };
+    this.#limits = options.maxBytes === undefined ? limits : { ...limits, maxBytes: options.maxBytes };
+    this.#scanner = new ItemScanner(this.#limits);
+  }
+
+  /** Bytes of an incomplete item; more than 0 at the end of the stream means that it was cut off. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Takes the next bytes of the stream. They are scanned and copied at once. */
+  push(chunk: Uint8Array): void {
+    let offset = 0;
+    while (offset < chunk.length && !this.#malformed) {
+      offset = this.#pendingBytes > 0 ? this.#continue(chunk, offset) : this.#begin(chunk, offset);
+    }
+  }
+
+  /** The next item, once. */
+  next(): FramerResult {
+    const bytes = this.#items[this.#taken];
+    if (bytes === undefined) return this.#malformed ?? MORE;
+    if (++this.#taken === this.#items.length) {
+      this.#items = [];
+      this.#taken = 0;
+    }
+    return { kind: 'item', bytes };
+  }
+
+  /** An item that begins in this chunk; complete ones are copied once. */
+  #begin(chunk: Uint8Array, offset: number): number {
+    const length = this.#scanner.scan(chunk, offset, chunk.length);
+    if (length < 0) return this.#fail(chunk.length);
+    if (length > 0) {
+      this.#items.push(copy(chunk, offset, offset + length));
+      return offset + length;
+    }
+    const left = chunk.length - offset;
+    this.#reserve(left);
+    this.#pending.set(offset === 0 ? chunk : chunk.subarray(offset), 0);
+    this.#pendingBytes = left;
+    return chunk.length;
+  }
+
+  /** The item that began in an earlier chunk; the scanner goes on where it stopped. */
+  #continue(chunk: Uint8Array, offset: number): number {
+    const before = this.#pendingBytes;
+    const take = Math.min(chunk.length - offset, this.#limits.maxBytes - before);
+    this.#reserve(before + take);
+    this.#pending.set(chunk.subarray(offset, offset + take), before);
+    const length = this.#scanner.scan(this.#pending, 0, before + take);
+    if (length < 0) return this.#fail(chunk.length);
+    if (length === 0) {
+      this.#pendingBytes = before + take;
+      return offset + take;
+    }
+    this.#items.push(copy(this.#pending, 0, length));
+    this.#pendingBytes = 0;
+    return offset + length - before;
+  }
+
+  #fail(end: number): number {
+    this.#malformed = { kind: 'malformed', reason: this.#scanner.reason };
+    this.#pending = NOTHING;
+    this.#pendingBytes = 0;
+    return end;
+  }
+
+  /** Doubles, so that a dribbled item is not copied for every byte; never beyond the largest item. */
+  #reserve(bytes: number): void {
+    if (bytes <= this.#pending.length) return;
+    const grown = new Uint8Array(
+      Math.min(Math.max(bytes, 2 * this.#pending.length, 64), this.#limits.maxBytes),
+    );
+    grown.set(this.#pending.subarray(0, this.#pendingBytes));
+    this.#pending = grown;
+  }
+}
+
+function copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const own = new Uint8Array(end - start);
+  own.set(bytes.subarray(start, end));
+  return own;
+}

@@ -1,0 +1,32 @@
+/**
+ * The RFC's language, pure: constants, one type per message and option, the CBOR scanner, decoding and encoding of
+ * messages and values, framing of streams, objectives, locators, error codes, session-id and cache rules. State and
+ * `now` come in as arguments; nothing here reads a socket, a clock or a random source.
+ *
+ * May import nothing of the project. Read messages.ts first, then decode.ts.
+ */
+export * from './constants.js';
+export * from './errors.js';
+export * from './messages.js';
+export * from './reasons.js';
+export {
+  DEF_DECODE_LIMITS,
+  decodeMessage,
+  type Decoded,
+  type DecodeLimits,
+  type DecodeResult,
+  type MessageContext,
+  type Refused,
+} from './decode.js';
+export { multicastKind, type MulticastKind } from './multicast-kind.js';
+export { encodedSize, encodeMessage } from './encode.js';
+export { MessageFramer, type FramerOptions, type FramerResult } from './framing.js';
+export { DEF_SCAN_LIMITS, ItemScanner, scanItem, type ScanLimits, type ScanResult } from './scanner.js';
+export { decodeValue, encodeValue } from './value.js';
+export { DEF_VALUE_LIMITS, EncodedValue, RawCbor, Simple, Tag } from './value-types.js';
+export { diagnostic } from './diagnostic.js';
+export * from './objective.js';
+export * from './address.js';
+export * from './locator.js';
+export * from './session-id.js';
+export * from './discovery-cache.js';
