@@ -4,10 +4,16 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { inlinePair, SimulatedClock, type Endpoint } from '../../src/runtime/index.js';
-import { openSimulatedSubstrate, SimulatedNetwork, type Security } from '../../src/substrate/index.js';
+import {
+  openSimulatedSubstrate,
+  SimulatedNetwork,
+  type Environment,
+  type PlainOptions,
+  type Security,
+} from '../../src/substrate/index.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
 import { portEndpoint } from '../../src/workers/port-endpoint.js';
-import { createLab } from '../lab/netns.js';
+import { createLab, type Lab } from '../lab/netns.js';
 import { Agent, serve, type AgentMessage } from './agent.js';
 import { Remote } from './remote.js';
 
@@ -36,23 +42,35 @@ export interface Harness {
   close(): Promise<void>;
 }
 
+/** A plain substrate in a process of a lab's node. `limit`: file descriptors the process may have. */
+export async function startPlainAgent(
+  lab: Lab,
+  node: string,
+  options: PlainOptions,
+  limit?: number,
+): Promise<{ remote: Remote; child: ChildProcess; environment: Environment }> {
+  const script = fileURLToPath(new URL('./plain-agent.js', import.meta.url));
+  const program = [process.execPath, script, JSON.stringify(options)];
+  const argv =
+    limit === undefined ? program : ['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...program];
+  const child = lab.spawn(node, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const remote = new Remote((message) => void child.stdin!.write(`${JSON.stringify(message)}\n`));
+  child.stdin!.on('error', () => undefined);
+  createInterface({ input: child.stdout! }).on('line', (line) =>
+    remote.receive(JSON.parse(line) as AgentMessage),
+  );
+  child.once('exit', (code) => remote.gone(`the agent of ${node} ended with ${code}`));
+  const { environment } = await remote.event('environment');
+  return { remote, child, environment };
+}
+
 export async function plainHarness(): Promise<Harness> {
   const lab = await createLab({ nodes: NODES, links: { l1: ['a', 'b'], l2: ['a', 'c'] }, ula: true });
-  const script = fileURLToPath(new URL('./plain-agent.js', import.meta.url));
   const children = new Map<NodeName, ChildProcess>();
   const start = async (node: NodeName): Promise<Remote> => {
-    const options = JSON.stringify({ insecure: true, interfaces: LINKS[node], pollIntervalMs: 50 });
-    const child = lab.spawn(node, [process.execPath, script, options], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const options = { insecure: true, interfaces: LINKS[node], pollIntervalMs: 50 };
+    const { remote, child } = await startPlainAgent(lab, node, options);
     children.set(node, child);
-    const remote = new Remote((message) => void child.stdin!.write(`${JSON.stringify(message)}\n`));
-    child.stdin!.on('error', () => undefined);
-    createInterface({ input: child.stdout! }).on('line', (line) =>
-      remote.receive(JSON.parse(line) as AgentMessage),
-    );
-    child.once('exit', (code) => remote.gone(`the agent of ${node} ended with ${code}`));
-    await remote.event('environment');
     return remote;
   };
   try {
