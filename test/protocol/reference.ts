@@ -60,12 +60,8 @@ function parseAt(bytes: Uint8Array, start: number, depthLeft: number): Node {
     }
     const end = at + 1;
     if (major === 2) {
-      return {
-        t: 'bytes',
-        v: Uint8Array.from(items.flatMap((i) => Array.from(i.v as Uint8Array))),
-        start,
-        end,
-      };
+      const v = Uint8Array.from(items.flatMap((i) => Array.from(i.v as Uint8Array)));
+      return { t: 'bytes', v, start, end, chunked: true };
     }
     if (major === 3)
       return { t: 'text', v: items.map((i) => i.v as string).join(''), start, end, chunked: true };
