@@ -155,6 +155,17 @@ describe('A-2.3.2 what cannot be encoded is refused at once, with its place', ()
     expect(error.message).toMatch(detail);
   });
 
+  test('a getter that throws is the cause', () => {
+    const cause = new Error('not now');
+    const value = {
+      get a(): number {
+        throw cause;
+      },
+    };
+    expect(errorOf(() => encodeValue(value))).toMatchObject({ code: 3, cause });
+    expect(toHex(encodeValue([1.5]))).toBe('81f93e00');
+  });
+
   test('the same object twice is no cycle', () => {
     const shared = [1];
     expect(toHex(encodeValue([shared, shared]))).toBe('8281018101');
