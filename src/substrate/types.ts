@@ -71,7 +71,11 @@ export class SubstrateError extends Error {
 export interface StreamHandlers {
   /** Bytes as they arrive, in order; valid only until the handler returns. */
   onData(bytes: Uint8Array): void;
-  /** The peer has finished sending (FIN). What was sent before has been delivered. */
+  /**
+   * The peer has finished sending (FIN). What was sent before has been delivered. A reset that finds unread bytes
+   * may be told as an end too (libuv on Linux), and one after an end only when something is written: a message
+   * is whole when its own length says so, never because the stream ended.
+   */
   onEnd(): void;
   /** The stream is gone, once, always last: after both sides finished, a reset, or {@link Stream.abort}. */
   onClose(error?: SubstrateError): void;
@@ -118,6 +122,8 @@ export interface ListenOptions {
 /** Receives the group's multicasts of one interface (port 7017). */
 export interface PacketReceiver {
   close(): Promise<void>;
+  /** Datagrams the stack dropped because this receiver was behind; absent where it cannot be known. */
+  kernelDrops?(): number;
 }
 
 /**
@@ -150,7 +156,11 @@ export interface Substrate {
   /** Binds UDP and stream listener to one port, `port` if given (`address-in-use` if taken), else a free one. */
   openPair(
     interfaceName: string,
-    options: { port?: number | undefined; onStream: (stream: Stream) => void; onLost: (error: SubstrateError) => void },
+    options: {
+      port?: number | undefined;
+      onStream: (stream: Stream) => void;
+      onLost: (error: SubstrateError) => void;
+    },
   ): Promise<PortPair>;
   /** Listens on every address of the node. */
   listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener>;

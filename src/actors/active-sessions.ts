@@ -1,0 +1,81 @@
+import type { Environment, Target } from '../substrate/types.js';
+import type { Clash } from './negotiation-port.js';
+import type { SessionIds } from './session-ids.js';
+
+/**
+ * What makes a session id "locally active" (RFC 8990 §2.8.6, C-06): an id this engine initiated, or an active
+ * incoming session of the same peer. A request over a connection that this engine opened itself is no clash: two
+ * ASAs of one engine negotiate that way.
+ */
+export class ActiveSessions {
+  /** Local ends of outgoing connections; a port may be shared by connections to different peers. */
+  readonly #outgoing = new Map<string, number>();
+  readonly #incoming = new Set<string>();
+
+  constructor(
+    private readonly ids: SessionIds,
+    private readonly environment: () => Environment,
+  ) {}
+
+  addOutgoing(local: Target): string {
+    const key = endKey(local);
+    this.#outgoing.set(key, (this.#outgoing.get(key) ?? 0) + 1);
+    return key;
+  }
+
+  removeOutgoing(key: string): void {
+    const left = (this.#outgoing.get(key) ?? 0) - 1;
+    if (left > 0) this.#outgoing.set(key, left);
+    else this.#outgoing.delete(key);
+  }
+
+  addIncoming(sessionId: number, remote: Target): string {
+    const key = incomingKey(sessionId, remote);
+    this.#incoming.add(key);
+    return key;
+  }
+
+  removeIncoming(key: string): void {
+    this.#incoming.delete(key);
+  }
+
+  /** Whether this is the local end of an outgoing connection of this host. */
+  owns(end: Target): boolean {
+    return this.#outgoing.has(endKey(end));
+  }
+
+  judge(sessionId: number, remote: Target): Clash {
+    if (!this.ids.has(sessionId) && !this.#incoming.has(incomingKey(sessionId, remote))) return 'none';
+    if (this.owns(remote)) return 'none';
+    return isOwnAddress(this.environment(), remote.address) ? 'ask' : 'clash';
+  }
+
+  get size(): number {
+    return this.#outgoing.size + this.#incoming.size;
+  }
+}
+
+/** The same address however a dual-stack socket or a zone writes it. */
+function plainAddress(address: string): string {
+  const zone = address.indexOf('%');
+  const bare = zone < 0 ? address : address.slice(0, zone);
+  return bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice(7) : bare;
+}
+
+function endKey({ address, port }: Target): string {
+  return `${plainAddress(address)} ${port}`;
+}
+
+function incomingKey(sessionId: number, { address, interface: name }: Target): string {
+  return `${sessionId} ${plainAddress(address)} ${name ?? ''}`;
+}
+
+function isOwnAddress({ interfaces, otherAddresses }: Environment, text: string): boolean {
+  const address = plainAddress(text);
+  return (
+    address === '::1' ||
+    address.startsWith('127.') ||
+    otherAddresses.includes(address) ||
+    interfaces.some(({ linkLocal, addresses }) => linkLocal === address || addresses.includes(address))
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
+ * multicast handler, the discovery cache and sessions, the ports discoveries are sent from, the session ids.
+ */
+import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
+import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
+import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
+import type { Environment, Security, Substrate } from '../substrate/types.js';
+import type { Announcement, BoundPort, DatagramEvent } from './core-protocol.js';
+import { addressBytes, Discoveries } from './discoveries.js';
+import { DiscoveryPorts } from './discovery-ports.js';
+import type { CoreLimits } from './limits.js';
+import type { ActorCount, QueueStatus } from './machine-host.js';
+import { Responder } from './responder.js';
+import { SessionIdOffice } from './session-id-office.js';
+
+export interface CoreOptions {
+  readonly clock: Clock;
+  readonly random: RandomFill;
+  readonly substrate: Substrate;
+  readonly counters: Counters;
+  readonly limits: CoreLimits;
+  readonly toEndpoint: (raw: unknown) => Endpoint;
+  /** Discovery ports held before a restart. */
+  readonly preferredPorts: Readonly<Record<string, number>>;
+  /** Tells the engine's send sockets, for the listener and for the next core. */
+  readonly onPorts: (ports: readonly BoundPort[]) => void;
+}
+
+export class Core {
+  readonly #options: CoreOptions;
+  readonly #ids: SessionIdSource;
+  readonly #office: SessionIdOffice;
+  readonly #ports: DiscoveryPorts;
+  readonly #discoveries: Discoveries;
+  readonly #responder: Responder;
+  readonly #unwatch: () => void;
+  #block: Uint32Array;
+  #used = 0;
+  #security: Security;
+  #listener: DataPort<never, DatagramEvent> | undefined;
+
+  constructor(options: CoreOptions) {
+    const { clock, substrate, counters, limits } = options;
+    this.#options = options;
+    this.#ids = new SessionIdSource(options.random);
+    this.#office = new SessionIdOffice(this.#ids, clock);
+    this.#block = this.#ids.drawBlock();
+    this.#security = substrate.environment.security;
+    this.#ports = new DiscoveryPorts({
+      clock,
+      substrate,
+      counters,
+      preferred: options.preferredPorts,
+      onStream: (stream, interfaceName) => this.#discoveries.accept(stream, interfaceName),
+      onPorts: options.onPorts,
+    });
+    this.#discoveries = new Discoveries({
+      clock,
+      substrate,
+      counters,
+      limits,
+      nextSessionId: () => this.#nextSessionId(),
+      pairs: () => this.#ports.open,
+      initiatorFor: (name) => addressBytes(initiatorAddress(substrate.environment, name)),
+      localLocators: (objective, asa): readonly CachedLocator[] =>
+        this.#responder.localLocators(objective, asa),
+    });
+    this.#responder = new Responder({
+      clock,
+      substrate,
+      counters,
+      limits,
+      discoveries: () => this.#discoveries,
+      ownAddress: (name) => ownAddress(substrate.environment, name),
+      // A node without any network still reaches itself; ::1 never goes onto the wire.
+      localAddress: () => addressForSelf(substrate.environment),
+    });
+    this.#ports.follow(substrate.environment);
+    this.#unwatch = substrate.watch((environment) => this.#follow(environment));
+  }
+
+  /** Resolves when every interface there is now has its port, or has failed a first time and is being retried. */
+  ready(): Promise<void> {
+    return this.#ports.ready();
+  }
+
+  /** The data port of the listener; replaces one that is dead. */
+  attachListener(raw: unknown): void {
+    this.#listener?.close();
+    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
+      onEvents: (datagrams) => {
+        for (const datagram of datagrams) this.#responder.handle(datagram);
+      },
+    });
+  }
+
+  attachClient(client: string, raw: unknown): void {
+    this.#discoveries.attachClient(client, this.#options.toEndpoint(raw));
+  }
+
+  detachClient(client: string): void {
+    this.#discoveries.detachClient(client);
+  }
+
+  attachSessionHost(name: string, raw: unknown): void {
+    this.#office.attach(name, this.#options.toEndpoint(raw));
+  }
+
+  detachSessionHost(name: string): void {
+    this.#office.detach(name);
+  }
+
+  announce(objective: string, announcement: Announcement | undefined): void {
+    this.#responder.announce(objective, announcement);
+  }
+
+  get boundPorts(): readonly BoundPort[] {
+    return this.#ports.bound;
+  }
+
+  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
+    const discoveries = this.#discoveries.status();
+    const responder = this.#responder.status();
+    return {
+      actors: [...responder.actors, ...discoveries.actors, ...this.#ports.census()],
+      queues: [...discoveries.queues, ...responder.queues],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    this.#listener?.close();
+    this.#discoveries.close();
+    this.#responder.close();
+    this.#office.close();
+    await this.#ports.close();
+  }
+
+  #follow(environment: Environment): void {
+    this.#ports.follow(environment);
+    if (environment.security === this.#security) return;
+    this.#security = environment.security;
+    this.#responder.follow(environment);
+    if (environment.security === 'none') this.#discoveries.securityLost();
+  }
+
+  #nextSessionId(): number {
+    if (this.#used === this.#block.length) {
+      this.#ids.retire(this.#block, this.#options.clock.now());
+      this.#block = this.#ids.drawBlock();
+      this.#used = 0;
+    }
+    return this.#block[this.#used++]!;
+  }
+}

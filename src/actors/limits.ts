@@ -1,0 +1,66 @@
+/**
+ * Every limit of the engine, with its default. Each one is counted under the name given here when it is reached,
+ * and can be set through `Grasp.start({ limits })`.
+ */
+import { DEFAULT_SESSION_LIMITS, type CompleteSessionLimits } from './session-limits.js';
+
+/** Limits of the listener worker. */
+export interface ListenerLimits {
+  /** Discoveries waiting for the handler; beyond: dropped as `multicast.discovery.queue-full`. */
+  readonly discoveryQueue: number;
+  /** Floods waiting for the handler; beyond: dropped as `multicast.flood.queue-full`. */
+  readonly floodQueue: number;
+  /** Datagrams handed to the handler and not yet handled. */
+  readonly handlerWindow: number;
+  /** Largest datagram looked at, bytes; larger: dropped as `multicast.too-big` (RFC 8990 §2.8.3). */
+  readonly maxDatagramBytes: number;
+}
+
+/** Limits of the core worker. */
+export interface CoreLimits {
+  /** Entries of the discovery cache; when full the one that expires first goes, `discovery-cache.evicted`. */
+  readonly discoveryCache: number;
+  /** Discovery sessions under way; beyond: overload (43) for the caller. */
+  readonly discoverySessions: number;
+  /** M_RESPONSE connections being made at once; beyond: `response.shed`. */
+  readonly responsesInFlight: number;
+  /** The same towards one source address; beyond: `response.shed`. */
+  readonly responsesPerSource: number;
+  /** ms to connect to the source of a discovery. A spoofed source hangs in neighbour discovery for seconds. */
+  readonly responseConnectMs: number;
+  /** Accepted connections that have not delivered their M_RESPONSE yet; beyond: `response.connections-full`. */
+  readonly responseConnections: number;
+  /** ms until such a connection is closed. */
+  readonly responseMs: number;
+}
+
+/** Limits held by the supervisor. */
+export interface RegistryLimits {
+  /** Registered ASAs; beyond: ASAfull (4). */
+  readonly asas: number;
+  /** Registered objectives; beyond: objFull (11). */
+  readonly objectives: number;
+}
+
+export interface Limits extends CompleteSessionLimits, ListenerLimits, CoreLimits, RegistryLimits {
+  /** Session events under way between a session worker and an ASA's thread, before requests are refused. */
+  readonly sessionWindow: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  ...DEFAULT_SESSION_LIMITS,
+  asas: 1_000,
+  objectives: 10_000,
+  discoveryQueue: 1_024,
+  floodQueue: 4_096,
+  handlerWindow: 1_024,
+  maxDatagramBytes: 2_048,
+  discoveryCache: 10_000,
+  discoverySessions: 1_000,
+  responsesInFlight: 64,
+  responsesPerSource: 8,
+  responseConnectMs: 1_000,
+  responseConnections: 256,
+  responseMs: 10_000,
+  sessionWindow: 4_096,
+};

@@ -1,0 +1,231 @@
+/**
+ * The multicast listener of an engine: one receive socket per interface, and the only reader of the group. It
+ * scans and bounds what arrives, drops the engine's own looped-back copies, and passes the rest on as batches of
+ * raw bytes. It never waits for the handler: discovery and floods stand in separate bounded queues, so that a
+ * storm of one cannot starve the other, and what finds its queue full is dropped and counted.
+ */
+import type { AnyActor } from 'xstate';
+import { multicastKind } from '../protocol/index.js';
+import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
+import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
+import { bindingMachine, type BindingPort } from './binding.js';
+import type { BoundPort, DatagramEvent } from './core-protocol.js';
+import type { ListenerLimits } from './limits.js';
+import { census, leaves, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+
+/** ms until a receive socket that could not be opened is tried again. */
+const RETRY_MS = 250;
+
+export interface ListenerOptions {
+  readonly clock: Clock;
+  readonly substrate: Substrate;
+  readonly counters: Counters;
+  readonly limits: ListenerLimits;
+  /** Testing: hear the engine's own multicasts too. */
+  readonly listenSelf: boolean;
+  readonly toEndpoint: (raw: unknown) => Endpoint;
+}
+
+interface Receiver {
+  readonly actor: AnyActor;
+  socket: PacketReceiver | undefined;
+}
+
+/** Two queues, one for discovery and everything small, one for floods. */
+type QueueName = 'discovery' | 'flood';
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #counters: Counters;
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #queues: Record<QueueName, DatagramEvent[]> = { discovery: [], flood: [] };
+  readonly #unwatch: () => void;
+  #own: readonly BoundPort[] = [];
+  #ownAddresses = new Set<string>();
+  #handler: DataPort<DatagramEvent, never> | undefined;
+  #turn: QueueName = 'discovery';
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#counters = options.counters;
+    this.#unwatch = options.substrate.watch((environment) => this.#follow(environment));
+    this.#follow(options.substrate.environment);
+  }
+
+  /** Resolves when every interface that is there now has its receive socket, or has failed a first time. */
+  async ready(): Promise<void> {
+    await Promise.all([...this.#receivers.values()].map((receiver) => leaves(receiver.actor, 'opening')));
+  }
+
+  /** The data port of the core; replaces one that is dead. What waits in the queues goes there. */
+  attachCore(raw: unknown): void {
+    this.#handler?.close();
+    this.#handler = new DataPort<DatagramEvent, never>(this.#options.toEndpoint(raw), this.#options.clock, {
+      window: this.#options.limits.handlerWindow,
+      onEvents: () => undefined,
+      onCredit: () => this.#pass(),
+    });
+    this.#pass();
+  }
+
+  /** Tells the engine's own send sockets, to drop looped-back copies exactly (RFC 8990 §2.7). */
+  setOwnSenders(senders: readonly BoundPort[]): void {
+    this.#own = senders;
+  }
+
+  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
+    for (const [name, receiver] of this.#receivers) {
+      const drops = receiver.socket?.kernelDrops?.() ?? 0;
+      const known = this.#counters.get(`multicast.kernel-dropped.${name}`);
+      if (drops > known) this.#counters.add(`multicast.kernel-dropped.${name}`, drops - known);
+    }
+    const { limits } = this.#options;
+    return {
+      actors: census([...this.#receivers.values()].map((receiver) => receiver.actor)),
+      queues: [
+        { name: 'multicast.discovery', length: this.#queues.discovery.length, limit: limits.discoveryQueue },
+        { name: 'multicast.flood', length: this.#queues.flood.length, limit: limits.floodQueue },
+        { name: 'multicast.unhandled', length: this.#handler?.unhandled ?? 0, limit: limits.handlerWindow },
+      ],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    this.#handler?.close();
+    const sockets = [...this.#receivers.values()].map((receiver) => receiver.socket);
+    for (const receiver of this.#receivers.values()) receiver.actor.send({ type: 'stop' });
+    await Promise.all(sockets.flatMap((socket) => socket?.close() ?? []));
+  }
+
+  #follow(environment: Environment): void {
+    this.#ownAddresses = new Set(environment.otherAddresses);
+    for (const info of environment.interfaces) {
+      if (info.linkLocal !== undefined) this.#ownAddresses.add(info.linkLocal);
+      for (const address of info.addresses) this.#ownAddresses.add(address);
+    }
+    const names = new Set(environment.interfaces.map((info) => info.name));
+    for (const [name, receiver] of this.#receivers) {
+      if (names.has(name)) {
+        receiver.actor.send({ type: 'interface.changed' });
+      } else {
+        this.#receivers.delete(name);
+        receiver.actor.send({ type: 'stop' });
+      }
+    }
+    for (const name of names) if (!this.#receivers.has(name)) this.#listenOn(name);
+  }
+
+  #listenOn(name: string): void {
+    const { substrate, clock } = this.#options;
+    let retry: TimerId | undefined;
+    let stopped = false;
+    const port: BindingPort = {
+      open: () => {
+        substrate
+          .openReceiver(
+            name,
+            (datagram) => this.#receive(datagram),
+            () => {
+              receiver.socket = undefined;
+              receiver.actor.send({ type: 'lost' });
+            },
+          )
+          .then(
+            (socket) => {
+              if (stopped) return void socket.close();
+              receiver.socket = socket;
+              receiver.actor.send({ type: 'opened' });
+            },
+            () => receiver.actor.send({ type: 'failed' }),
+          );
+      },
+      close: () => {
+        stopped = true;
+        void receiver.socket?.close();
+        receiver.socket = undefined;
+      },
+      startRetryTimer: () => {
+        retry = clock.setTimeout(() => receiver.actor.send({ type: 'timer.expired' }), RETRY_MS);
+      },
+      stopRetryTimer: () => clock.clearTimeout(retry),
+      count: (reason) => this.#counters.add(`multicast.${reason}`),
+    };
+    const receiver: Receiver = {
+      actor: undefined as unknown as AnyActor,
+      socket: undefined,
+    };
+    this.#receivers.set(name, receiver);
+    (receiver as { actor: AnyActor }).actor = startActor(
+      bindingMachine,
+      { input: { port } },
+      { counters: this.#counters, onError: () => this.#receivers.delete(name) },
+    );
+  }
+
+  #receive(datagram: Datagram): void {
+    this.#counters.add('multicast.received');
+    if (!this.#options.listenSelf && this.#isOwnCopy(datagram)) {
+      this.#counters.add('multicast.own-copy');
+      return;
+    }
+    const { bytes } = datagram;
+    if (bytes.length > this.#options.limits.maxDatagramBytes) {
+      this.#counters.add('multicast.too-big');
+      return;
+    }
+    const kind = multicastKind(bytes);
+    switch (kind) {
+      case 'discovery':
+        return this.#enqueue(kind, this.#options.limits.discoveryQueue, datagram);
+      case 'flood':
+        return this.#enqueue(kind, this.#options.limits.floodQueue, datagram);
+      case 'other':
+      case 'malformed':
+        return this.#counters.add(`multicast.${kind}`);
+    }
+  }
+
+  #isOwnCopy(datagram: Datagram): boolean {
+    for (const sender of this.#own) {
+      if (sender.port === datagram.port && sender.interface === datagram.interface) {
+        return this.#ownAddresses.has(datagram.address);
+      }
+    }
+    return false;
+  }
+
+  #enqueue(name: QueueName, limit: number, datagram: Datagram): void {
+    const queue = this.#queues[name];
+    if (queue.length >= limit) {
+      this.#counters.add(`multicast.${name}.queue-full`);
+      return;
+    }
+    queue.push({
+      // A copy of its own size: the socket's buffer is larger and shared.
+      bytes: new Uint8Array(datagram.bytes),
+      interface: datagram.interface,
+      address: datagram.address,
+      port: datagram.port,
+    });
+    this.#pass();
+  }
+
+  /** Hands over as much as the handler has credit for, in turn from both queues. */
+  #pass(): void {
+    const handler = this.#handler;
+    if (!handler) return;
+    let credit = handler.credit;
+    let passed = 0;
+    while (credit > 0) {
+      const other: QueueName = this.#turn === 'discovery' ? 'flood' : 'discovery';
+      const event = this.#queues[this.#turn].shift() ?? this.#queues[other].shift();
+      if (!event) break;
+      this.#turn = other;
+      handler.send(event);
+      credit--;
+      passed++;
+    }
+    if (passed > 0) this.#counters.add('multicast.passed', passed);
+  }
+}

@@ -1,0 +1,72 @@
+import { createActor, type Actor, type AnyActor, type AnyStateMachine, type InputFrom } from 'xstate';
+import type { Counters } from '../runtime/index.js';
+
+/** One line of a census: how many actors of a machine are in a state. */
+export interface ActorCount {
+  readonly machine: string;
+  readonly state: string;
+  readonly count: number;
+}
+
+/** One bounded queue as `status()` shows it. */
+export interface QueueStatus {
+  readonly name: string;
+  readonly length: number;
+  readonly limit: number;
+}
+
+/**
+ * Starts `machine` as a root actor: siblings under one parent cost quadratic time, and a root actor's failure
+ * stays its own. An error that escapes a machine's action would otherwise be rethrown globally and end the
+ * worker: it is counted and handed to `onError`, which ends what the actor stood for.
+ */
+export function startActor<M extends AnyStateMachine>(
+  machine: M,
+  options: { readonly input: InputFrom<M> },
+  world: { counters: Counters; onError: (error: unknown) => void },
+): Actor<M> {
+  const actor = createActor(machine as AnyStateMachine, options) as unknown as Actor<M>;
+  actor.subscribe({
+    error: (error: unknown) => {
+      world.counters.add(`actor.error.${machine.id}`);
+      world.onError(error);
+    },
+  });
+  actor.start();
+  return actor;
+}
+
+/** Counts actors by machine and state. */
+export function census(actors: Iterable<AnyActor>): ActorCount[] {
+  const counts = new Map<string, { machine: string; state: string; count: number }>();
+  for (const actor of actors) {
+    const machine = (actor.logic as { id?: string }).id ?? 'actor';
+    const state = stateName((actor.getSnapshot() as { value?: unknown }).value);
+    const key = `${machine} ${state}`;
+    const entry = counts.get(key);
+    if (entry) entry.count++;
+    else counts.set(key, { machine, state, count: 1 });
+  }
+  return [...counts.values()];
+}
+
+function stateName(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return 'unknown';
+  return Object.entries(value)
+    .map(([parent, child]) => `${parent}.${stateName(child)}`)
+    .join(',');
+}
+
+/** Resolves when the actor is in another state than `state`. */
+export function leaves(actor: AnyActor, state: string): Promise<void> {
+  const value = (): unknown => (actor.getSnapshot() as { value?: unknown }).value;
+  if (value() !== state) return Promise.resolve();
+  return new Promise((resolve) => {
+    const subscription = actor.subscribe(() => {
+      if (value() === state) return;
+      subscription.unsubscribe();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,234 @@
+import { createActor, type Actor } from 'xstate';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import { SubstrateError, type Stream, type StreamListener, type Substrate } from '../substrate/types.js';
+import type { ClientLink } from './client-link.js';
+import type { NegotiationDriver } from './negotiation-driver.js';
+import { requestListener, type RequestListenerEvent, type RequestListenerPort } from './request-listener.js';
+import type { CompleteSessionLimits } from './session-limits.js';
+import type { Failure, ListenRequest, SessionKey } from './session-protocol.js';
+
+/** What an objective's listener needs of its host. */
+export interface ListenerOwner {
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly substrate: Substrate;
+  readonly limits: CompleteSessionLimits;
+  readonly secure: boolean;
+  accept(listener: ObjectiveListener, stream: Stream): void;
+  /** Closes the connections of this listener that have not sent a request yet. */
+  evictPending(listener: ObjectiveListener): void;
+  listenerReleased(listener: ObjectiveListener): void;
+}
+
+interface ListenEntry {
+  readonly request: ListenRequest;
+  readonly client: ClientLink;
+  readonly settle: { resolve(result: { port: number }): void; reject(error: GraspError): void };
+  readonly stops: (() => void)[];
+}
+
+/** One objective's request listener machine, the port it listens on, and the ASAs that listen. */
+export class ObjectiveListener implements RequestListenerPort {
+  readonly objective: string;
+  readonly #owner: ListenerOwner;
+  readonly #actor: Actor<typeof requestListener>;
+  readonly #listens = new Map<number, ListenEntry>();
+  readonly #offered = new Map<SessionKey, NegotiationDriver>();
+  #streams: StreamListener | undefined;
+  #timer: TimerId | undefined;
+  #accepting = false;
+
+  constructor(owner: ListenerOwner, objective: string, wantedPort: number) {
+    this.#owner = owner;
+    this.objective = objective;
+    const { requestQueue: queueLimit, bindAttempts, bindRetryMs } = owner.limits;
+    this.#actor = createActor(requestListener, {
+      input: { port: this, objective, wantedPort, queueLimit, bindAttempts, bindRetryMs },
+    });
+    this.#actor.subscribe({ error: (error) => this.#crashed(error) });
+    this.#actor.start();
+  }
+
+  get state(): string {
+    return this.#actor.getSnapshot().value;
+  }
+
+  /** Requests that wait for an ASA. */
+  get queued(): number {
+    return this.#actor.getSnapshot().context.queue.length;
+  }
+
+  /** The largest message that any of the listening ASAs allows. */
+  get maxMessageBytes(): number {
+    let most = this.#owner.limits.maxMessageBytes;
+    for (const { request } of this.#listens.values()) most = Math.max(most, request.maxMessageBytes ?? 0);
+    return most;
+  }
+
+  /** Listens of this client, or all. */
+  listensOf(client?: ClientLink): number[] {
+    return [...this.#listens]
+      .filter(([, entry]) => !client || entry.client === client)
+      .map(([listen]) => listen);
+  }
+
+  listen(request: ListenRequest, client: ClientLink): Promise<{ port: number }> {
+    return new Promise((resolve, reject) => {
+      this.#listens.set(request.listen, { request, client, settle: { resolve, reject }, stops: [] });
+      this.#send({ type: 'listen', listen: request.listen });
+    });
+  }
+
+  stop(listen: number): Promise<void> {
+    const entry = this.#listens.get(listen);
+    if (!entry) return Promise.resolve();
+    return new Promise((resolve) => {
+      entry.stops.push(resolve);
+      if (entry.stops.length === 1) this.#send({ type: 'stop', listen });
+    });
+  }
+
+  take(listen: number, n: number): void {
+    this.#send({ type: 'take', listen, n });
+  }
+
+  credit(): void {
+    this.#send({ type: 'credit' });
+  }
+
+  offer(session: NegotiationDriver): void {
+    this.#offered.set(session.key, session);
+    this.#send({ type: 'request', session: session.key });
+  }
+
+  withdraw(session: NegotiationDriver): void {
+    if (this.#offered.delete(session.key)) this.#send({ type: 'withdraw', session: session.key });
+  }
+
+  // RequestListenerPort
+
+  get secure(): boolean {
+    return this.#owner.secure;
+  }
+
+  congested(listen: number): boolean {
+    return this.#listens.get(listen)?.client.paused ?? true;
+  }
+
+  bind(port: number): void {
+    this.#accepting = true;
+    this.#owner.substrate
+      .listen({ port }, (stream) => this.#accept(stream))
+      .then(
+        (streams) => {
+          this.#streams = streams;
+          this.#accepting = true;
+          this.#send({ type: 'bound', port: streams.port });
+        },
+        (error: unknown) => {
+          const inUse = error instanceof SubstrateError && error.kind === 'address-in-use';
+          this.#send({
+            type: 'bind.failed',
+            inUse,
+            detail: error instanceof Error ? error.message : String(error),
+          });
+        },
+      );
+  }
+
+  unbind(): void {
+    const streams = this.#streams;
+    this.#streams = undefined;
+    this.#accepting = false;
+    this.#owner.evictPending(this);
+    const closed = (): void => this.#send({ type: 'closed' });
+    (streams?.close() ?? Promise.resolve()).then(closed, closed);
+  }
+
+  startTimer(ms: number): void {
+    this.stopTimer();
+    this.#timer = this.#owner.clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#send({ type: 'timer.expired' });
+    }, ms);
+  }
+
+  stopTimer(): void {
+    if (this.#timer === undefined) return;
+    this.#owner.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  confirmListen(listen: number, port: number): void {
+    this.#listens.get(listen)?.settle.resolve({ port });
+  }
+
+  rejectListen(listen: number, failure: Failure): void {
+    const entry = this.#listens.get(listen);
+    if (!entry) return;
+    if (entry.stops.length === 0) this.#listens.delete(listen);
+    entry.settle.reject(new GraspError(failure.code as ErrorCode, failure.detail));
+  }
+
+  confirmStop(listen: number): void {
+    const entry = this.#listens.get(listen);
+    this.#listens.delete(listen);
+    for (const resolve of entry?.stops ?? []) resolve();
+  }
+
+  deliver(session: SessionKey, listen: number): void {
+    const driver = this.#offered.get(session);
+    const entry = this.#listens.get(listen);
+    this.#offered.delete(session);
+    if (!driver || !entry) return;
+    const { request, client } = entry;
+    driver.taken(listen, request.asa, client, request.maxMessageBytes ?? this.#owner.limits.maxMessageBytes);
+  }
+
+  refuse(session: SessionKey): void {
+    const driver = this.#offered.get(session);
+    this.#offered.delete(session);
+    driver?.refused();
+  }
+
+  count(name: string): void {
+    this.#owner.counters.add(name);
+  }
+
+  release(): void {
+    for (const listen of [...this.#listens.keys()]) this.confirmStop(listen);
+    this.#owner.listenerReleased(this);
+  }
+
+  #send(event: RequestListenerEvent): void {
+    this.#actor.send(event);
+  }
+
+  #accept(stream: Stream): void {
+    if (this.#accepting) {
+      this.#owner.accept(this, stream);
+      return;
+    }
+    // Accepted by the stack while the port was being closed.
+    stream.setHandlers({ onData: ignore, onEnd: ignore, onClose: ignore });
+    stream.abort();
+  }
+
+  /** An action threw: a fault of this engine. The objective is no longer listened for, nobody else is harmed. */
+  #crashed(error: unknown): void {
+    this.count('listener.crashed');
+    const detail = error instanceof Error ? error.message : String(error);
+    for (const session of this.#offered.values()) session.refused();
+    this.#offered.clear();
+    for (const { settle } of this.#listens.values()) settle.reject(new GraspError(ErrorCode.unspec, detail));
+    this.#accepting = false;
+    this.stopTimer();
+    this.#streams?.close().catch(ignore);
+    this.release();
+  }
+}
+
+function ignore(): void {
+  // Nobody is left to be told.
+}

@@ -1,0 +1,231 @@
+/**
+ * The answering side of discovery (RFC 8990 §2.5.4.3): what this node supports, the multicast handler, and the
+ * M_RESPONSE connections under way. In the core.
+ */
+import type { Actor } from 'xstate';
+import {
+  decodeMessage,
+  encodeMessage,
+  GRASP_DEF_MAX_SIZE,
+  IPPROTO_TCP,
+  M_RESPONSE,
+  type CachedLocator,
+  type DiscoveryMessage,
+  type WireLocator,
+} from '../protocol/index.js';
+import type { Clock, TimerId, Counters } from '../runtime/index.js';
+import type { Environment, Stream, Substrate } from '../substrate/types.js';
+import type { Announcement, DatagramEvent } from './core-protocol.js';
+import { addressBytes, type Discoveries } from './discoveries.js';
+import {
+  discoveryResponseMachine,
+  type DiscoveryResponseEvent,
+  type DiscoveryResponsePort,
+} from './discovery-response.js';
+import type { CoreLimits } from './limits.js';
+import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import {
+  multicastEvent,
+  multicastHandlerMachine,
+  type Arrival,
+  type MulticastHandlerPort,
+} from './multicast-handler.js';
+
+/** ms a peer has to close its side of a connection after it got its M_RESPONSE. */
+const CLOSE_MS = 2_000;
+
+export interface ResponderOptions {
+  readonly clock: Clock;
+  readonly substrate: Substrate;
+  readonly counters: Counters;
+  readonly limits: CoreLimits;
+  readonly discoveries: () => Discoveries;
+  /** The own address to put into a locator for a peer on this interface; undefined while there is none. */
+  readonly ownAddress: (interfaceName: string) => string | undefined;
+  /** The own address for an ASA of this node. */
+  readonly localAddress: () => string;
+}
+
+export class Responder {
+  readonly #options: ResponderOptions;
+  readonly #announcements = new Map<string, Announcement>();
+  readonly #turn = new Map<string, number>();
+  readonly #responses = new Map<number, Actor<typeof discoveryResponseMachine>>();
+  readonly #perSource = new Map<string, number>();
+  readonly #handler: Actor<typeof multicastHandlerMachine>;
+  #nextResponse = 1;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+    const { clock, counters } = options;
+    const port: MulticastHandlerPort = {
+      isOwn: (message) => options.discoveries().isOwn(message.sessionId, message.initiator),
+      supports: (message) => this.#announcements.has(message.objective.name),
+      knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
+      respond: (message, arrival) => this.#respond(message, arrival),
+      divert: (message, arrival) => this.#divert(message, arrival),
+      count: (reason) => counters.add(reason),
+    };
+    this.#handler = startActor(
+      multicastHandlerMachine,
+      { input: { port } },
+      // Guards and actions above do not throw on any input; if one does, the worker is replaced.
+      { counters, onError: (error) => rethrowLater(clock, error) },
+    );
+    this.follow(options.substrate.environment);
+  }
+
+  /** Replaces what is announced for an objective; undefined or no listener: it is answered no more. */
+  announce(objective: string, announcement: Announcement | undefined): void {
+    if (announcement && announcement.listeners.length > 0) this.#announcements.set(objective, announcement);
+    else this.#announcements.delete(objective);
+  }
+
+  follow(environment: Environment): void {
+    this.#handler.send({ type: environment.security === 'none' ? 'security.lost' : 'security.up' });
+  }
+
+  /** Handles one multicast; never throws on what it holds. */
+  handle(datagram: DatagramEvent): void {
+    const decoded = decodeMessage(datagram.bytes, 'multicast');
+    const arrival: Arrival = {
+      interface: datagram.interface,
+      address: datagram.address,
+      port: datagram.port,
+    };
+    this.#options.counters.add('multicast.handled');
+    this.#handler.send(multicastEvent(decoded, arrival));
+  }
+
+  /** D-07: what other ASAs of this node offer. */
+  localLocators(objective: string, asa: number): readonly CachedLocator[] {
+    const announcement = this.#announcements.get(objective);
+    if (!announcement) return [];
+    const address = this.#options.localAddress();
+    const expiresAt = this.#options.clock.now() + announcement.ttlMs;
+    return announcement.listeners
+      .filter((listener) => listener.asa !== asa)
+      .map(({ port }) => ({ locator: tcpLocator(address, port), interface: '', expiresAt, diverted: false }));
+  }
+
+  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
+    return {
+      actors: [...census([this.#handler]), ...census(this.#responses.values())],
+      queues: [
+        {
+          name: 'response.in-flight',
+          length: this.#responses.size,
+          limit: this.#options.limits.responsesInFlight,
+        },
+      ],
+    };
+  }
+
+  close(): void {
+    for (const response of [...this.#responses.values()]) response.send({ type: 'stopped' });
+  }
+
+  #respond(message: DiscoveryMessage, arrival: Arrival): void {
+    const announcement = this.#announcements.get(message.objective.name);
+    const address = this.#options.ownAddress(arrival.interface);
+    if (!announcement || address === undefined) return this.#options.counters.add('response.no-address');
+    const turn = this.#turn.get(announcement.objective) ?? 0;
+    this.#turn.set(announcement.objective, turn + 1);
+    const listener = announcement.listeners[turn % announcement.listeners.length]!;
+    this.#sendResponse(message, arrival, announcement.ttlMs, [tcpLocator(address, listener.port)], undefined);
+  }
+
+  #divert(message: DiscoveryMessage, arrival: Arrival): void {
+    const known = this.#cached(message, arrival);
+    if (known) this.#sendResponse(message, arrival, known.ttl, [], known.locators);
+  }
+
+  #cached(message: DiscoveryMessage, arrival: Arrival) {
+    const { cache } = this.#options.discoveries();
+    return cache.forDivert(message.objective.name, arrival.interface, this.#options.clock.now());
+  }
+
+  /** §2.5.4.4: to the source of the datagram, never to the address in the initiator field. */
+  #sendResponse(
+    message: DiscoveryMessage,
+    arrival: Arrival,
+    ttl: number,
+    locators: readonly WireLocator[],
+    divert: readonly WireLocator[] | undefined,
+  ): void {
+    const { clock, substrate, counters, limits } = this.#options;
+    const bytes = encodeMessage({
+      type: M_RESPONSE,
+      sessionId: message.sessionId,
+      initiator: message.initiator,
+      ttl,
+      locators,
+      divert,
+      objective: undefined,
+    });
+    if (bytes.length > GRASP_DEF_MAX_SIZE) return counters.add('response.too-big');
+    const toSource = this.#perSource.get(arrival.address) ?? 0;
+    if (this.#responses.size >= limits.responsesInFlight || toSource >= limits.responsesPerSource) {
+      return counters.add('response.shed');
+    }
+    this.#perSource.set(arrival.address, toSource + 1);
+    const id = this.#nextResponse++;
+    const giveUp = new AbortController();
+    let stream: Stream | undefined;
+    let timer: TimerId | undefined;
+    const port: DiscoveryResponsePort = {
+      connect: () => {
+        substrate
+          .connect(
+            { address: arrival.address, port: arrival.port, interface: arrival.interface },
+            { timeoutMs: limits.responseConnectMs, signal: giveUp.signal },
+          )
+          .then(
+            (connected) => {
+              stream = connected;
+              connected.setHandlers({
+                onData: () => undefined,
+                onEnd: () => undefined,
+                onClose: () => send({ type: 'stream.closed' }),
+              });
+              send({ type: 'stream.connected' });
+            },
+            () => send({ type: 'stream.failed' }),
+          );
+      },
+      send: () => {
+        stream?.write(bytes);
+        stream?.end();
+        timer = clock.setTimeout(() => send({ type: 'timer.expired' }), CLOSE_MS);
+      },
+      abort: () => stream?.abort(),
+      count: (reason) => counters.add(reason),
+      release: () => {
+        clock.clearTimeout(timer);
+        giveUp.abort();
+        if (!this.#responses.delete(id)) return;
+        const left = (this.#perSource.get(arrival.address) ?? 1) - 1;
+        if (left > 0) this.#perSource.set(arrival.address, left);
+        else this.#perSource.delete(arrival.address);
+      },
+    };
+    const actor = startActor(
+      discoveryResponseMachine,
+      { input: { port } },
+      { counters, onError: () => (port.abort(), port.release()) },
+    );
+    const send = (event: DiscoveryResponseEvent): void => actor.send(event);
+    this.#responses.set(id, actor);
+  }
+}
+
+function tcpLocator(address: string, port: number): WireLocator {
+  const bytes = addressBytes(address)!;
+  return { type: bytes.length === 16 ? 103 : 104, address: bytes, protocol: IPPROTO_TCP, port };
+}
+
+function rethrowLater(clock: Clock, error: unknown): void {
+  clock.defer(() => {
+    throw error;
+  });
+}

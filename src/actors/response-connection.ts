@@ -1,0 +1,81 @@
+/**
+ * One connection to the port from which this node sends its discoveries: RFC 8990 §2.8.4, §2.8.5. It carries one
+ * M_RESPONSE and ends. Whatever else arrives closes it; a response that belongs to no discovery under way is
+ * dropped.
+ */
+import { setup } from 'xstate';
+import type { ResponseMessage } from '../protocol/index.js';
+
+export interface ResponseConnectionPort {
+  startTimer(): void;
+  stopTimer(): void;
+  /** To the discovery session with this session id and initiator; counted if there is none. */
+  deliver(message: ResponseMessage): void;
+  close(): void;
+  abort(): void;
+  count(reason: string): void;
+  release(): void;
+}
+
+export interface ResponseConnectionContext {
+  readonly port: ResponseConnectionPort;
+}
+
+export type ResponseConnectionEvent =
+  | { readonly type: 'message.response'; readonly message: ResponseMessage }
+  | { readonly type: 'message.ignored' }
+  | { readonly type: 'message.refused'; readonly reason: string }
+  | { readonly type: 'stream.ended' }
+  | { readonly type: 'stream.closed' }
+  | { readonly type: 'timer.expired' }
+  | { readonly type: 'stopped' };
+
+export const responseConnectionMachine = setup({
+  types: {
+    context: {} as ResponseConnectionContext,
+    events: {} as ResponseConnectionEvent,
+    input: {} as ResponseConnectionContext,
+  },
+  actions: {
+    startTimer: ({ context }) => context.port.startTimer(),
+    stopTimer: ({ context }) => context.port.stopTimer(),
+    deliver: ({ context, event }) => {
+      if (event.type === 'message.response') context.port.deliver(event.message);
+    },
+    close: ({ context }) => context.port.close(),
+    abort: ({ context }) => context.port.abort(),
+    release: ({ context }) => context.port.release(),
+    countRefused: ({ context, event }) => {
+      if (event.type === 'message.refused') context.port.count(`response.refused.${event.reason}`);
+    },
+    count: ({ context }, params: { reason: string }) => context.port.count(params.reason),
+  },
+}).createMachine({
+  id: 'responseConnection',
+  context: ({ input }) => input,
+  initial: 'waiting',
+  states: {
+    waiting: {
+      entry: 'startTimer',
+      exit: 'stopTimer',
+      on: {
+        'message.response': { target: 'done', actions: ['deliver', 'close'] },
+        // §2.8.13: M_NOOP is ignored, also in front of the response.
+        'message.ignored': { actions: { type: 'count', params: { reason: 'response.ignored' } } },
+        'message.refused': { target: 'done', actions: ['countRefused', 'close'] },
+        // §2.8.5: a failed connection is no response.
+        'stream.ended': {
+          target: 'done',
+          actions: [{ type: 'count', params: { reason: 'response.none' } }, 'close'],
+        },
+        'stream.closed': { target: 'done', actions: { type: 'count', params: { reason: 'response.none' } } },
+        'timer.expired': {
+          target: 'done',
+          actions: [{ type: 'count', params: { reason: 'response.too-slow' } }, 'abort'],
+        },
+        stopped: { target: 'done', actions: 'abort' },
+      },
+    },
+    done: { entry: 'release', type: 'final' },
+  },
+});

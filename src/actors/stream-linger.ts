@@ -1,0 +1,64 @@
+import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import type { Stream } from '../substrate/types.js';
+
+/**
+ * Streams whose session is over: this side has sent FIN and the peer is expected to do the same soon (RFC 8990
+ * §2.5.5). Those that never do are reset after a while, so that a peer cannot hold descriptors. One timer for all.
+ */
+export class StreamLinger {
+  /** Stream → when it is reset; in that order. */
+  readonly #streams = new Map<Stream, number>();
+  #timer: TimerId | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly counters: Counters,
+    private readonly limits: { readonly lingerMs: number; readonly lingeringStreams: number },
+  ) {}
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** Finishes the sending side and waits for the peer's FIN. {@link closed} must be called when it came. */
+  finish(stream: Stream): void {
+    this.#streams.set(stream, this.clock.now() + this.limits.lingerMs);
+    stream.end();
+    if (this.#streams.size > this.limits.lingeringStreams) {
+      this.counters.add('stream.linger-limit');
+      this.#abortOldest();
+    }
+    this.#timer ??= this.clock.setTimeout(this.#sweep, this.limits.lingerMs);
+  }
+
+  closed(stream: Stream): void {
+    this.#streams.delete(stream);
+  }
+
+  abortAll(): void {
+    this.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#streams.size > 0) this.#abortOldest();
+  }
+
+  readonly #sweep = (): void => {
+    this.#timer = undefined;
+    const now = this.clock.now();
+    for (const [, deadline] of this.#streams) {
+      if (deadline > now) {
+        this.#timer = this.clock.setTimeout(this.#sweep, deadline - now);
+        return;
+      }
+      this.counters.add('stream.linger-timeout');
+      this.#abortOldest();
+    }
+  };
+
+  #abortOldest(): void {
+    for (const stream of this.#streams.keys()) {
+      this.#streams.delete(stream);
+      stream.abort();
+      return;
+    }
+  }
+}

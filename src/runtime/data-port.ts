@@ -1,0 +1,120 @@
+import type { Clock } from './clock.js';
+import type { Endpoint } from './endpoint.js';
+
+/** What travels on the wire between two data ports: events of one turn, and how many of the peer's were handled. */
+interface Batch<T> {
+  readonly events: readonly T[];
+  readonly handled: number;
+}
+
+export interface DataPortOptions<In> {
+  /** Called once per arriving batch, in order. When it returns, the events count as handled. */
+  readonly onEvents: (events: readonly In[]) => void;
+  /** Called when the port has credit again after {@link DataPort.congested} was true. */
+  readonly onCredit?: () => void;
+  /** Called once when the other end is gone. */
+  readonly onClose?: () => void;
+  /** Events that may be under way unhandled before {@link DataPort.congested}; default 1024. */
+  readonly window?: number;
+}
+
+/**
+ * A message channel with flow control. MessagePorts are unbounded, so every data port counts: events are sent in
+ * one batch per turn, the other end says how many it has handled, and the difference is limited by a window. The
+ * port itself never drops anything: a sender that finds it {@link congested} decides what to hold back or shed.
+ *
+ * @typeParam Out what this end sends @typeParam In what it receives
+ */
+export class DataPort<Out, In> {
+  readonly #endpoint: Endpoint;
+  readonly #clock: Clock;
+  readonly #options: DataPortOptions<In>;
+  readonly #window: number;
+  #queue: Out[] = [];
+  #unhandled = 0;
+  #toConfirm = 0;
+  #flushing = false;
+  #congested = false;
+  #closed = false;
+
+  constructor(endpoint: Endpoint, clock: Clock, options: DataPortOptions<In>) {
+    this.#endpoint = endpoint;
+    this.#clock = clock;
+    this.#options = options;
+    this.#window = options.window ?? 1024;
+    endpoint.onMessage((message) => this.#receive(message as Batch<In>));
+    endpoint.onClose(() => this.#lost());
+  }
+
+  /** True when the window is full: what the other end has not handled yet reaches the limit. */
+  get congested(): boolean {
+    return this.#unhandled >= this.#window;
+  }
+
+  /** How many more events fit into the window. */
+  get credit(): number {
+    return Math.max(0, this.#window - this.#unhandled);
+  }
+
+  /** Events sent or queued and not yet handled by the other end. */
+  get unhandled(): number {
+    return this.#unhandled;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Queues one event; the events of one turn leave together. After close: ignored. */
+  send(event: Out): void {
+    if (this.#closed) return;
+    this.#queue.push(event);
+    this.#unhandled++;
+    if (this.#unhandled >= this.#window) this.#congested = true;
+    this.#scheduleFlush();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#flush();
+    this.#closed = true;
+    this.#endpoint.close();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#clock.defer(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
+    const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm };
+    this.#queue = [];
+    this.#toConfirm = 0;
+    this.#endpoint.postMessage(batch);
+  }
+
+  #receive(batch: Batch<In>): void {
+    if (this.#closed) return;
+    if (batch.handled > 0) {
+      this.#unhandled -= batch.handled;
+      if (this.#congested && this.#unhandled <= this.#window / 2) {
+        this.#congested = false;
+        this.#options.onCredit?.();
+      }
+    }
+    if (batch.events.length === 0) return;
+    this.#options.onEvents(batch.events);
+    this.#toConfirm += batch.events.length;
+    // Confirmations ride on our own events; alone they are sent only when the peer could come to need them.
+    if (this.#toConfirm >= this.#window / 4) this.#scheduleFlush();
+  }
+
+  #lost(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.onClose?.();
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * runtime: what the world is to an actor — clock, chance, message channels, flow control, counters. The lowest
+ * floor beside `protocol`; substrate, actors and workers all stand on it. May import: protocol.
+ */
+export type { Clock, RandomFill, TimerId } from './clock.js';
+export type { Endpoint, Transferable } from './endpoint.js';
+export { Counters } from './counters.js';
+export { DataPort, type DataPortOptions } from './data-port.js';
+export { InlineEndpoint, inlinePair } from './inline-endpoint.js';
+export { SimulatedClock } from './simulated-clock.js';

@@ -1,0 +1,124 @@
+import type { Clock, TimerId } from '../../runtime/clock.js';
+import { SubstrateError, type Environment, type InterfaceInfo, type Security } from '../types.js';
+import { type HostInterface, type Platform } from './platform.js';
+
+/** While an address is still being checked for duplicates, the host is looked at this often, ms. */
+const TENTATIVE_POLL_MS = 100;
+
+export interface WatchOptions {
+  /** Undefined: every interface that is up, multicast-capable and not loopback. */
+  readonly chosen: readonly string[] | undefined;
+  readonly security: Security;
+  readonly pollIntervalMs: number;
+}
+
+/**
+ * Keeps the {@link Environment} of a plain substrate true by looking at the host at intervals. Network change is
+ * normal: nothing here fails because an interface has come or gone.
+ */
+export class InterfaceWatch {
+  readonly #platform: Platform;
+  readonly #clock: Clock;
+  readonly #options: WatchOptions;
+  readonly #listeners = new Set<(environment: Environment) => void>();
+  /** Told of every look at the host, changed or not: an interface may have been re-created in between. */
+  readonly #lookers = new Set<() => void>();
+  #environment: Environment;
+  #fingerprint: string;
+  #timer: TimerId | null | undefined;
+
+  /** Throws `no-interface` for a chosen name that no interface bears. */
+  constructor(platform: Platform, clock: Clock, options: WatchOptions) {
+    this.#platform = platform;
+    this.#clock = clock;
+    this.#options = options;
+    for (const name of options.chosen ?? []) {
+      // Joining a group on an unknown name would succeed silently, on the default interface.
+      if (platform.indexOf(name) === undefined) {
+        throw new SubstrateError('no-interface', `there is no interface '${name}'`);
+      }
+    }
+    const host = platform.list();
+    this.#environment = this.#describe(host);
+    this.#fingerprint = JSON.stringify(this.#environment);
+    this.#schedule(host);
+  }
+
+  get environment(): Environment {
+    return this.#environment;
+  }
+
+  watch(listener: (environment: Environment) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Calls back at every look at the host, before the environment's own listeners. */
+  onLook(looker: () => void): () => void {
+    this.#lookers.add(looker);
+    return () => void this.#lookers.delete(looker);
+  }
+
+  /** The chosen interface of that name, up now; throws `no-interface`. */
+  require(name: string): InterfaceInfo {
+    const find = (): InterfaceInfo | undefined => this.#environment.interfaces.find((i) => i.name === name);
+    if (!find()) this.look();
+    const found = find();
+    if (!found) throw new SubstrateError('no-interface', `interface '${name}' is down, gone or not chosen`);
+    return found;
+  }
+
+  /** Looks at the host now. */
+  look(): void {
+    this.#clock.clearTimeout(this.#timer ?? undefined);
+    const host = this.#platform.list();
+    for (const looker of [...this.#lookers]) looker();
+    const environment = this.#describe(host);
+    const fingerprint = JSON.stringify(environment);
+    if (fingerprint !== this.#fingerprint) {
+      this.#environment = environment;
+      this.#fingerprint = fingerprint;
+      for (const listener of [...this.#listeners]) listener(environment);
+    }
+    this.#schedule(host);
+  }
+
+  close(): void {
+    this.#clock.clearTimeout(this.#timer ?? undefined);
+    this.#timer = null;
+    this.#listeners.clear();
+    this.#lookers.clear();
+  }
+
+  #schedule(host: readonly HostInterface[]): void {
+    if (this.#timer === null) return; // closed meanwhile, by a listener
+    const { pollIntervalMs } = this.#options;
+    const soon = host.some((i) => i.tentative && this.#isChosen(i));
+    const wait = soon ? Math.min(TENTATIVE_POLL_MS, pollIntervalMs) : pollIntervalMs;
+    this.#timer = this.#clock.setTimeout(() => this.look(), wait);
+  }
+
+  #isChosen(host: HostInterface): boolean {
+    const { chosen } = this.#options;
+    return chosen ? chosen.includes(host.name) : host.multicast && !host.loopback;
+  }
+
+  #describe(host: readonly HostInterface[]): Environment {
+    const interfaces: InterfaceInfo[] = [];
+    const otherAddresses: string[] = [];
+    for (const item of host) {
+      const { name, index, linkLocal, addresses } = item;
+      if (!this.#isChosen(item)) otherAddresses.push(...addresses);
+      else
+        interfaces.push(Object.freeze({ name, index, linkLocal, addresses: Object.freeze([...addresses]) }));
+    }
+    // Named interfaces come in the order of their names in the options, others in the order of the host.
+    const { chosen } = this.#options;
+    if (chosen) interfaces.sort((a, b) => chosen.indexOf(a.name) - chosen.indexOf(b.name));
+    return Object.freeze({
+      security: this.#options.security,
+      interfaces: Object.freeze(interfaces),
+      otherAddresses: Object.freeze(otherAddresses),
+    });
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Everything that depends on the operating system. Linux is tested. macOS and Windows are not: what is known to
+ * be missing there fails with `unsupported`, and says what is missing.
+ */
+import type { Socket as UdpSocket } from 'node:dgram';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { networkInterfaces, platform } from 'node:os';
+import { SubstrateError, type InterfaceInfo } from '../types.js';
+
+/** What a platform must tell about the host. */
+export interface Platform {
+  /** Every interface that is up, `lo` too, with the addresses that can be used now. */
+  list(): HostInterface[];
+  /** Index of an interface that exists, up or down; undefined if there is none of that name. */
+  indexOf(name: string): number | undefined;
+  /** Datagrams dropped by the stack because this socket's buffer was full. */
+  drops(socket: UdpSocket): number;
+}
+
+export interface HostInterface extends InterfaceInfo {
+  readonly loopback: boolean;
+  readonly multicast: boolean;
+  /** An address is still being checked for duplicates (RFC 4862 §5.4): more will come soon. */
+  readonly tentative: boolean;
+}
+
+/** What the substrate needs to know of a platform. Throws `unsupported` where it is known not to work. */
+export function platformOf(name: string = platform()): Platform {
+  if (name === 'linux') return linux;
+  throw new SubstrateError(
+    'unsupported',
+    `plain substrate on ${name}: one receive socket per interface bound to the group's address, interface ` +
+      'flags and tentative addresses are written for Linux only; use Linux, or the simulated substrate',
+  );
+}
+
+/** Scoped group address to bind and send to: the zone is a name here, an index on Windows. */
+export function zoned(address: string, interfaceName: string): string {
+  return `${address}%${interfaceName}`;
+}
+
+const IFF_LOOPBACK = 0x8;
+const IFF_MULTICAST = 0x1000;
+/** Flags of /proc/net/if_inet6: address not usable (yet): IFA_F_TENTATIVE, IFA_F_DADFAILED. */
+const UNUSABLE = 0x40 | 0x08;
+const TENTATIVE = 0x40;
+
+const linux: Platform = {
+  list(): HostInterface[] {
+    const { unusable, tentative } = addressesInDoubt();
+    return Object.entries(networkInterfaces()).flatMap(([name, entries]) => {
+      const flags = interfaceFlags(name);
+      const index = this.indexOf(name);
+      if (!entries || flags === undefined || index === undefined) return []; // gone since it was listed
+      const usable = entries.map((entry) => entry.address).filter((a) => !unusable.has(`${name} ${a}`));
+      return {
+        name,
+        index,
+        linkLocal: usable.find(isLinkLocal),
+        addresses: usable.filter((address) => !isLinkLocal(address) && !isLoopback(address)),
+        loopback: (flags & IFF_LOOPBACK) !== 0,
+        multicast: (flags & IFF_MULTICAST) !== 0,
+        tentative: tentative.has(name),
+      };
+    });
+  },
+
+  indexOf(name: string): number | undefined {
+    const index = Number(sysfs(name, 'ifindex'));
+    return index > 0 ? index : undefined;
+  },
+
+  drops(socket: UdpSocket): number {
+    const inode = socketInode(socket);
+    if (inode === undefined) return 0;
+    for (const line of (read('/proc/self/net/udp6') ?? '').split('\n')) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[9] === inode) return Number(columns.at(-1));
+    }
+    return 0;
+  },
+};
+
+/**
+ * os.networkInterfaces lists an address while it is still tentative, and sending from it fails with EADDRNOTAVAIL
+ * for up to two seconds; the kernel tells which ones these are. `unusable` holds "name address".
+ */
+function addressesInDoubt(): { unusable: Set<string>; tentative: Set<string> } {
+  const unusable = new Set<string>();
+  const tentative = new Set<string>();
+  for (const line of (read('/proc/self/net/if_inet6') ?? '').split('\n')) {
+    const [hex, , , , flags, name] = line.trim().split(/\s+/);
+    if (!hex || !flags || !name) continue;
+    const bits = parseInt(flags, 16);
+    if ((bits & UNUSABLE) !== 0) unusable.add(`${name} ${compressed(hex)}`);
+    if ((bits & TENTATIVE) !== 0) tentative.add(name);
+  }
+  return { unusable, tentative };
+}
+
+/** 32 hex digits as text of RFC 5952, which is what inet_ntop, and so Node, gives. */
+function compressed(hex: string): string {
+  const groups = hex.match(/.{4}/g) ?? [];
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}
+
+function interfaceFlags(name: string): number | undefined {
+  const text = sysfs(name, 'flags');
+  return text === undefined ? undefined : Number(text.trim());
+}
+
+/** A name is looked up only if it can be one: it becomes part of a path. */
+function sysfs(name: string, file: string): string | undefined {
+  if (name === '' || name === '.' || name === '..' || /[/\s]/.test(name)) return undefined;
+  return read(`/sys/class/net/${name}/${file}`);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Node does not give the descriptor of a UDP socket but keeps it in a handle behind a symbol; where a later
+ * version hides it better, drops are reported as 0 and nothing else is lost.
+ */
+function socketInode(socket: UdpSocket): string | undefined {
+  const symbol = Object.getOwnPropertySymbols(socket).find((s) => s.description === 'state symbol');
+  const state =
+    symbol && (socket as unknown as Record<symbol, { handle?: { fd?: unknown } } | undefined>)[symbol];
+  const fd = state?.handle?.fd;
+  if (typeof fd !== 'number' || fd < 0) return undefined;
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab][0-9a-f]:/i.test(address);
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
+}
+
+/** Splits what Node reports: the zone, and the prefix of an IPv4 address that came to an IPv6 socket. */
+export function splitAddress(text: string): { address: string; interface?: string } {
+  const [whole = '', zone] = text.split('%');
+  const address = whole.startsWith('::ffff:') && whole.includes('.') ? whole.slice('::ffff:'.length) : whole;
+  return zone === undefined ? { address } : { address, interface: zone };
+}
+
+/** What a failed system call means to the engine. */
+export function errorKind(code: string | undefined, open: boolean): SubstrateError['kind'] {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'refused';
+    case 'EADDRINUSE':
+      return 'address-in-use';
+    case 'EMSGSIZE':
+      return 'too-big';
+    case 'ENETUNREACH':
+    case 'EHOSTUNREACH':
+    case 'ENETDOWN':
+    case 'EHOSTDOWN':
+    case 'ENODEV':
+    case 'ENONET':
+    case 'EADDRNOTAVAIL':
+    // A zone that is no interface (any more).
+    case 'EINVAL':
+      return open ? 'reset' : 'unreachable';
+    case 'ETIMEDOUT':
+      return open ? 'reset' : 'timeout';
+    case 'ECONNRESET':
+    case 'ECONNABORTED':
+    case 'EPIPE':
+      return 'reset';
+    default:
+      return 'local';
+  }
+}
+
+/** Wraps a system error. `open`: on a connection that was established. */
+export function wrapError(error: unknown, what: string, open = false): SubstrateError {
+  if (error instanceof SubstrateError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new SubstrateError(errorKind(code, open), `${what}: ${message}`, { cause: error });
+}

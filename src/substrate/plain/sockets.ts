@@ -1,0 +1,95 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type Server, type Socket } from 'node:net';
+import { wrapError, zoned } from './platform.js';
+import type { PlainSettings } from './options.js';
+
+/** Binds a UDP socket; rejects with the error wrapped, the socket closed. */
+function bind(socket: UdpSocket, address: string, port: number, what: string): Promise<UdpSocket> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => {
+      socket.close();
+      reject(wrapError(error, what));
+    };
+    socket.once('error', failed);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', failed);
+      resolve(socket);
+    });
+  });
+}
+
+/**
+ * The receive socket of one interface: bound to the group's address with the interface as its zone, so that it
+ * gets this interface's multicasts only (a socket on `::` would hear every group any socket of the host has
+ * joined) and the interface is known even of a global source. `reuseAddr`: several engines of a host each get
+ * every multicast.
+ */
+export async function openReceiveSocket(settings: PlainSettings, interfaceName: string): Promise<UdpSocket> {
+  const { group, port, receiveBufferBytes } = settings;
+  const what = `receiver on ${interfaceName}`;
+  const socket = createSocket({ type: 'udp6', reuseAddr: true });
+  await bind(socket, zoned(group, interfaceName), port, what);
+  try {
+    socket.addMembership(group, zoned('::', interfaceName));
+    socket.setRecvBufferSize(receiveBufferBytes);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw wrapError(error, what);
+  }
+}
+
+/** The send socket of one interface. On `::`, so that it outlives every change of addresses. */
+export async function openSendSocket(
+  settings: PlainSettings,
+  interfaceName: string,
+  port: number,
+): Promise<UdpSocket> {
+  const what = `sender on ${interfaceName}`;
+  // On the group's own port the receive sockets are there already, and they allow reuse.
+  const socket = createSocket({ type: 'udp6', ipv6Only: true, reuseAddr: port === settings.port });
+  await bind(socket, '::', port, what);
+  try {
+    socket.setMulticastInterface(zoned('::', interfaceName));
+    socket.setMulticastTTL(settings.hopLimit);
+    socket.setMulticastLoopback(true);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw wrapError(error, what);
+  }
+}
+
+/** A TCP listener on every address of the host, IPv4 too. Rejects with the error wrapped. */
+export function openServer(
+  port: number,
+  backlog: number,
+  onSocket: (socket: Socket) => void,
+): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => reject(wrapError(error, `listener on port ${port}`));
+    server.once('error', failed);
+    server.listen({ host: '::', port, backlog, exclusive: true }, () => {
+      server.off('error', failed);
+      // No descriptor left for a connection that wants in: the peer is turned away, the listener stays.
+      server.on('error', () => undefined);
+      resolve(server);
+    });
+  });
+}
+
+/** Stops accepting; resolves when the port is free. Accepted connections go on. */
+export function closeServer(server: Server): Promise<void> {
+  // The callback of `close` waits for every accepted connection; the handle itself is closed within a turn.
+  return new Promise((resolve) => {
+    server.close();
+    setImmediate(resolve);
+  });
+}
+
+export function closeSocket(socket: UdpSocket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.close(() => resolve());
+  });
+}

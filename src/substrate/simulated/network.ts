@@ -1,0 +1,208 @@
+import type { Clock } from '../../runtime/clock.js';
+import { SubstrateError, type Target } from '../types.js';
+import { ConnectAttempt, findRoute, type Route } from './connect.js';
+import { Connection } from './connection.js';
+import { SimulatedLink, type LinkCounters } from './link.js';
+import { NodePort, type Switchboard } from './node-port.js';
+import { SimulatedNode, type Acceptor, type Attachment, type NodeOptions } from './node.js';
+import { Prng } from './prng.js';
+
+export interface SimulatedNetworkOptions {
+  /** The clock of the creator's thread; virtual time only where every thread is inline. */
+  readonly clock: Clock;
+  /** Decides loss, delay, duplication and reordering: same seed, same behaviour. Default 1. */
+  readonly seed?: number | undefined;
+  /** Bytes of datagrams one engine thread may leave unhandled; beyond, they are dropped. Default 4 MiB. */
+  readonly receiveBufferBytes?: number | undefined;
+}
+
+/** Something sent, as {@link SimulatedNetwork.onTraffic} tells it. `bytes` is valid only during the call. */
+export interface Traffic {
+  readonly atMs: number;
+  /** Name of the link; `lo` for what stays within a node. */
+  readonly link: string;
+  readonly kind: 'datagram' | 'stream';
+  readonly node: string;
+  readonly address: string;
+  readonly port: number;
+  /** The other node; absent for datagrams, which go to all. */
+  readonly to?: { readonly node: string; readonly address: string; readonly port: number };
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Links and nodes in the memory of the thread that makes it. Each engine thread of a node gets one end of an
+ * endpoint: `node.connectPort(endpoint)` here, `openSimulatedSubstrate(otherEnd, …)` there.
+ *
+ * Datagrams may be lost, delayed, doubled and reordered, from a seed; streams are reliable and in order, and wait
+ * while their path is broken. What a node sends to itself is neither lost nor delayed.
+ *
+ * @example
+ * const network = new SimulatedNetwork({ seed: 7, clock });
+ * const gray = network.addNode('gray', { links: ['l1'] });
+ * network.link('l1').set({ delayMs: 2, lossRate: 0.1 });
+ */
+export class SimulatedNetwork {
+  readonly clock: Clock;
+  readonly #links = new Map<string, SimulatedLink>();
+  readonly #nodes = new Map<string, SimulatedNode>();
+  readonly #connections = new Set<Connection>();
+  readonly #parties = new WeakMap<Connection, readonly [Traffic['to'], Traffic['to']]>();
+  readonly #observers = new Set<(traffic: Traffic) => void>();
+  readonly #prng: Prng;
+  readonly #receiveBufferBytes: number;
+  /** What nodes send to themselves. */
+  readonly #loopback: SimulatedLink;
+  #closed = false;
+
+  constructor(options: SimulatedNetworkOptions) {
+    this.clock = options.clock;
+    this.#prng = new Prng(options.seed ?? 1);
+    this.#receiveBufferBytes = options.receiveBufferBytes ?? 4 * 1024 * 1024;
+    this.#loopback = new SimulatedLink('lo', 0, this.#prng);
+  }
+
+  /** Adds a node; its links are made on first use. Throws a RangeError for a name in use. */
+  addNode(name: string, options: NodeOptions): SimulatedNode {
+    if (this.#closed) throw new SubstrateError('local', 'the network is closed');
+    if (this.#nodes.has(name)) throw new RangeError(`node '${name}' exists`);
+    const switchboard = this.#switchboard();
+    const node = new SimulatedNode(name, this.#nodes.size + 1, options, {
+      link: (linkName) => this.link(linkName),
+      connect: (self, endpoint) => void new NodePort(self, endpoint, switchboard),
+      onChange: () => {
+        for (const connection of this.#connections) connection.pump();
+      },
+    });
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** The node of that name; throws a RangeError if there is none. */
+  node(name: string): SimulatedNode {
+    const node = this.#nodes.get(name);
+    if (!node) throw new RangeError(`no node '${name}'`);
+    return node;
+  }
+
+  /** The link of that name, made if need be: its settings and counters. */
+  link(name: string): SimulatedLink {
+    let link = this.#links.get(name);
+    if (!link) {
+      link = new SimulatedLink(name, this.#links.size + 1, this.#prng);
+      this.#links.set(name, link);
+    }
+    return link;
+  }
+
+  /** A copy of the counters of every link, and of `lo`, what nodes said to themselves. */
+  counters(): Record<string, LinkCounters> {
+    const all = [...this.#links.values(), this.#loopback];
+    return Object.fromEntries(all.map((link) => [link.name, { ...link.counters }]));
+  }
+
+  /** Calls back for everything sent, before its fate is known; returns the way to stop. */
+  onTraffic(observer: (traffic: Traffic) => void): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
+  }
+
+  /** Ends the network: every thread's substrate is lost. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const node of this.#nodes.values()) for (const port of [...node.ports]) port.close();
+    this.#observers.clear();
+  }
+
+  #switchboard(): Switchboard {
+    return {
+      clock: this.clock,
+      receiveBufferBytes: this.#receiveBufferBytes,
+      multicast: (node, from, port, bytes) => this.#multicast(node, from, port, bytes),
+      connect: (port, streamId, target, timeoutMs) => this.#connect(port, streamId, target, timeoutMs),
+      countStreamWrite: (connection, end, bytes, part) => this.#streamWrite(connection, end, bytes, part),
+    };
+  }
+
+  #multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void {
+    const { link, linkLocal: address } = from;
+    link.counters.datagrams++;
+    link.counters.datagramBytes += bytes.length;
+    for (const observer of this.#observers) {
+      const { name } = node;
+      observer({
+        atMs: this.clock.now(),
+        link: link.name,
+        kind: 'datagram',
+        node: name,
+        address,
+        port,
+        bytes,
+      });
+    }
+    for (const [attachment, receiver] of link.members) {
+      const arrive = (): void => {
+        if (!attachment.up) return;
+        for (const thread of receiver.ports) {
+          if (!thread.datagram(attachment, address, port, bytes)) link.counters.overflowed++;
+        }
+      };
+      // The stack loops a node's own copies back without touching the link.
+      if (attachment === from) arrive();
+      else for (const delay of link.datagramDelays()) this.#after(delay, arrive);
+    }
+  }
+
+  #connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt {
+    const { node } = port;
+    const route = (): Route => findRoute(node, target);
+    const delay = (found: Route): number => (found.to === 'peer' ? found.link.delay() : 0);
+    const establish = (
+      found: Route & { to: 'self' | 'peer' },
+      acceptor: Acceptor,
+    ): { connection: Connection; local: Target } => {
+      const peer = found.to === 'peer' ? found.node : node;
+      const link = found.to === 'peer' ? found.link : undefined;
+      const local: Target = { ...found.local, port: node.takePort() };
+      // Interfaces bear their link's name, so each end's view is the other's turned round.
+      const far = acceptor.owner.offer(acceptor, local, found.remote);
+      const connection = new Connection(
+        this.clock,
+        link,
+        [port.end(streamId), far],
+        found.usable,
+        (closed) => {
+          this.#connections.delete(closed);
+          node.returnPort(local.port);
+        },
+      );
+      acceptor.owner.own(far.id, connection, 1);
+      this.#connections.add(connection);
+      this.#parties.set(connection, [
+        { node: node.name, address: local.address, port: local.port },
+        { node: peer.name, address: found.remote.address, port: found.remote.port },
+      ]);
+      (link ?? this.#loopback).counters.streams++;
+      return { connection, local };
+    };
+    return new ConnectAttempt(this.clock, target, timeoutMs, route, delay, establish, node);
+  }
+
+  #streamWrite(connection: Connection, end: 0 | 1, bytes: Uint8Array, part: boolean): void {
+    const link = connection.link ?? this.#loopback;
+    if (!part) link.counters.streamMessages++;
+    link.counters.streamBytes += bytes.length;
+    if (this.#observers.size === 0) return;
+    const parties = this.#parties.get(connection)!;
+    const from = parties[end]!;
+    const to = parties[1 - end]!;
+    for (const observer of this.#observers) {
+      observer({ atMs: this.clock.now(), link: link.name, kind: 'stream', ...from, to, bytes });
+    }
+  }
+
+  #after(ms: number, fn: () => void): void {
+    if (ms <= 0) fn();
+    else this.clock.setTimeout(fn, ms);
+  }
+}

@@ -1,0 +1,249 @@
+import type { Clock } from '../../runtime/clock.js';
+import type { Endpoint } from '../../runtime/endpoint.js';
+import { SubstrateError, type Target } from '../types.js';
+import { Batch } from './batch.js';
+import type { Connection, ConnectionEnd } from './connection.js';
+import type { ConnectAttempt } from './connect.js';
+import type { ClientOp, ErrorData, ServerOp, StreamOp } from './messages.js';
+import type { Acceptor, Attachment, SimulatedNode } from './node.js';
+
+/** What a port asks of the network it belongs to. */
+export interface Switchboard {
+  readonly clock: Clock;
+  /** Bytes of datagrams one thread may have unhandled; see `SimulatedNetworkOptions`. */
+  readonly receiveBufferBytes: number;
+  multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void;
+  connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt;
+  countStreamWrite(connection: Connection, end: 0 | 1, bytes: Uint8Array, part: boolean): void;
+}
+
+interface Resource {
+  readonly kind: 'receiver' | 'pair' | 'listener';
+  readonly attachment?: Attachment;
+  readonly acceptor?: Acceptor;
+  drops: number;
+  dropsTold: number;
+}
+
+/** Serves one engine thread: the network's side of an endpoint. Mirrors what the thread has opened. */
+export class NodePort implements Omit<ConnectionEnd, 'id'> {
+  readonly #batch: Batch<ServerOp>;
+  readonly #resources = new Map<number, Resource>();
+  readonly #streams = new Map<number, { connection: Connection; end: 0 | 1 }>();
+  readonly #attempts = new Map<number, { attempt: ConnectAttempt; req: number }>();
+  /** Listeners of streams offered and not yet handed over, by stream. */
+  readonly #offered = new Map<number, Acceptor>();
+  #nextStream = 1;
+  #unhandledBytes = 0;
+  #closed = false;
+
+  constructor(
+    readonly node: SimulatedNode,
+    readonly endpoint: Endpoint,
+    readonly net: Switchboard,
+  ) {
+    this.#batch = new Batch(endpoint, net.clock);
+    endpoint.onMessage((message) => {
+      for (const op of message as ClientOp[]) if (!this.#closed) this.#handle(op);
+    });
+    endpoint.onClose(() => this.close());
+    node.ports.add(this);
+    this.tellEnvironment();
+  }
+
+  tellEnvironment(): void {
+    this.#batch.push({ op: 'environment', environment: this.node.environment });
+  }
+
+  deliver(op: ServerOp): void {
+    this.#batch.push(op);
+  }
+
+  forget(streamId: number): void {
+    this.#streams.delete(streamId);
+    this.#accepted(streamId);
+  }
+
+  /** Gives a datagram to this thread's receivers on an interface; false if its buffer is full. */
+  datagram(to: Attachment, address: string, port: number, bytes: Uint8Array): boolean {
+    const ids: number[] = [];
+    for (const [id, resource] of this.#resources) {
+      if (resource.kind === 'receiver' && resource.attachment === to) ids.push(id);
+    }
+    if (ids.length === 0) return true;
+    if (this.#unhandledBytes + bytes.length > this.net.receiveBufferBytes) {
+      for (const id of ids) this.#resources.get(id)!.drops++;
+      return false;
+    }
+    this.#tellDrops(); // before what came later, as a kernel's count would be
+    this.#unhandledBytes += bytes.length;
+    this.#batch.push({ op: 'datagram', ids, interface: to.link.name, address, port, bytes });
+    return true;
+  }
+
+  /** Hands an accepted stream to the thread that owns the listener. */
+  offer(acceptor: Acceptor, remote: Target, local: Target): ConnectionEnd {
+    const id = this.#nextStream;
+    this.#nextStream += 2;
+    acceptor.pending++;
+    this.#offered.set(id, acceptor);
+    this.#batch.push({ op: 'stream', id, listener: acceptor.id, remote, local });
+    return this.end(id);
+  }
+
+  end(id: number): ConnectionEnd {
+    return { id, deliver: (op) => this.deliver(op), forget: (streamId) => this.forget(streamId) };
+  }
+
+  own(streamId: number, connection: Connection, end: 0 | 1): void {
+    this.#streams.set(streamId, { connection, end });
+    if (this.#closed) connection.cut(end);
+  }
+
+  /** The interface is gone for good: whatever was open on it is lost. */
+  loseInterface(name: string): void {
+    for (const [id, resource] of this.#resources) {
+      if (resource.attachment?.link.name !== name) continue;
+      this.#release(id);
+      const error: ErrorData = { kind: 'no-interface', message: `interface ${name} is gone` };
+      this.#batch.push({ op: 'lost', id, error });
+    }
+  }
+
+  /** Ends this thread's view: its streams are reset, its ports are free again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.node.ports.delete(this);
+    for (const id of [...this.#resources.keys()]) this.#release(id);
+    for (const { attempt } of this.#attempts.values()) attempt.cancel();
+    for (const { connection, end } of [...this.#streams.values()]) connection.cut(end);
+    this.#batch.close();
+    this.endpoint.close();
+  }
+
+  #handle(op: ClientOp): void {
+    switch (op.op) {
+      case 'openReceiver':
+        return this.#reply(op.req, () => {
+          this.#keep(op.id, { kind: 'receiver', attachment: this.#usable(op.interface) });
+        });
+      case 'openPair':
+        return this.#reply(op.req, () => {
+          const attachment = this.#usable(op.interface);
+          const acceptor = this.node.bind(op.port, this, op.id, op.backlog);
+          this.#keep(op.id, { kind: 'pair', attachment, acceptor });
+          return { port: acceptor.port };
+        });
+      case 'listen':
+        return this.#reply(op.req, () => {
+          const acceptor = this.node.bind(op.port, this, op.id, op.backlog);
+          this.#keep(op.id, { kind: 'listener', acceptor });
+          return { port: acceptor.port };
+        });
+      case 'release':
+        return this.#reply(op.req, () => this.#release(op.id));
+      case 'multicast':
+        return this.#reply(op.req, () => this.#multicast(op.id, op.bytes));
+      case 'connect':
+        return this.#connect(op.req, op.id, op.target, op.timeoutMs);
+      case 'cancelConnect':
+        this.#attempts.get(op.id)?.attempt.cancel();
+        this.#attempts.delete(op.id);
+        return;
+      case 'accepted':
+        return this.#accepted(op.id);
+      case 'data':
+      case 'end':
+      case 'abort':
+      case 'credit':
+        return this.#say(op);
+      case 'taken':
+        return this.#taken(op.bytes);
+      case 'close':
+        return this.close();
+    }
+  }
+
+  #connect(req: number, id: number, target: Target, timeoutMs: number): void {
+    const attempt = this.net.connect(this, id, target, timeoutMs);
+    this.#attempts.set(id, { attempt, req });
+    attempt.start({
+      connected: (connection, remote, local) => {
+        this.#attempts.delete(id);
+        this.own(id, connection, 0);
+        // The answer goes the way of the data, so that nothing the peer says first arrives before it.
+        connection.send(1, { op: 'reply', req, remote, local });
+      },
+      failed: (kind, message) => {
+        this.#attempts.delete(id);
+        this.#batch.push({ op: 'reply', req, error: { kind, message } });
+      },
+    });
+  }
+
+  #say(op: StreamOp): void {
+    const stream = this.#streams.get(op.id);
+    if (!stream) return;
+    const { connection, end } = stream;
+    if (op.op === 'data') this.net.countStreamWrite(connection, end, op.bytes, op.part === true);
+    connection.say(end, op);
+  }
+
+  #multicast(id: number, bytes: Uint8Array): void {
+    const pair = this.#resources.get(id);
+    if (!pair?.attachment || !pair.acceptor) throw new SubstrateError('local', 'the pair is closed');
+    const { link, up } = pair.attachment;
+    const { maxDatagramBytes } = link.settings;
+    if (bytes.length > maxDatagramBytes) {
+      throw new SubstrateError('too-big', `datagram of ${bytes.length} bytes, at most ${maxDatagramBytes}`);
+    }
+    if (!up) throw new SubstrateError('unreachable', `interface ${link.name} is down`);
+    this.net.multicast(this.node, pair.attachment, pair.acceptor.port, bytes);
+  }
+
+  #taken(bytes: number): void {
+    this.#unhandledBytes -= bytes;
+    this.#tellDrops();
+  }
+
+  #tellDrops(): void {
+    for (const [id, resource] of this.#resources) {
+      if (resource.drops === resource.dropsTold) continue;
+      resource.dropsTold = resource.drops;
+      this.#batch.push({ op: 'drops', id, drops: resource.drops });
+    }
+  }
+
+  #accepted(streamId: number): void {
+    const acceptor = this.#offered.get(streamId);
+    if (!acceptor) return;
+    this.#offered.delete(streamId);
+    acceptor.pending--;
+  }
+
+  #usable(interfaceName: string): Attachment {
+    const attachment = this.node.attachment(interfaceName);
+    if (!attachment.up) throw new SubstrateError('no-interface', `interface ${interfaceName} is down`);
+    return attachment;
+  }
+
+  #keep(id: number, resource: Omit<Resource, 'drops' | 'dropsTold'>): void {
+    this.#resources.set(id, { ...resource, drops: 0, dropsTold: 0 });
+  }
+
+  #release(id: number): void {
+    const acceptor = this.#resources.get(id)?.acceptor;
+    if (acceptor) this.node.unbind(acceptor);
+    this.#resources.delete(id);
+  }
+
+  #reply(req: number, act: () => { port: number } | void): void {
+    try {
+      this.#batch.push({ op: 'reply', req, ...act() });
+    } catch (error) {
+      if (!(error instanceof SubstrateError)) throw error;
+      this.#batch.push({ op: 'reply', req, error: { kind: error.kind, message: error.message } });
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import type { Endpoint } from '../../runtime/endpoint.js';
+import type { Environment, InterfaceInfo, Security } from '../types.js';
+import { SubstrateError } from '../types.js';
+import type { SimulatedLink } from './link.js';
+import type { NodePort } from './node-port.js';
+
+/** A node's interface on a link; it bears the link's name. */
+export interface Attachment {
+  readonly link: SimulatedLink;
+  readonly index: number;
+  up: boolean;
+  linkLocal: string;
+  /** Global and ULA addresses; `renumber` replaces them. */
+  addresses: readonly string[];
+  generation: number;
+}
+
+/** Whoever accepts streams on a port of a node: a listener or a pair of one of its threads. */
+export interface Acceptor {
+  readonly port: number;
+  readonly owner: NodePort;
+  readonly id: number;
+  readonly backlog: number;
+  /** Streams offered and not yet handed to `onStream`. */
+  pending: number;
+}
+
+export interface NodeOptions {
+  /** Links the node is attached to, in the order of its interfaces; made on first use. May be empty. */
+  readonly links: readonly string[];
+  /** Default 'insecure': nothing protects a simulated link, and nobody needs the word to simulate. */
+  readonly security?: Security | undefined;
+  /** A ULA address on each interface besides the link-local one. Default true. */
+  readonly ula?: boolean | undefined;
+  /** Addresses on interfaces that GRASP does not use, such as global ones on `lo`. Default none. */
+  readonly otherAddresses?: readonly string[] | undefined;
+}
+
+/** What a node needs of its network. */
+export interface NodeHooks {
+  link(name: string): SimulatedLink;
+  connect(node: SimulatedNode, endpoint: Endpoint): void;
+  /** Something that decides who reaches whom has changed. */
+  onChange(): void;
+}
+
+const FIRST_DYNAMIC_PORT = 32_768;
+const LAST_DYNAMIC_PORT = 65_535;
+
+/** One simulated node: interfaces, addresses, ports, and what its threads have opened. */
+export class SimulatedNode {
+  readonly ports = new Set<NodePort>();
+  readonly attachments: Attachment[] = [];
+  readonly #options: NodeOptions;
+  readonly #hooks: NodeHooks;
+  readonly #acceptors = new Map<number, Acceptor>();
+  /** Local ports of streams opened here; one number belongs to one live stream. */
+  readonly #connectedPorts = new Set<number>();
+  #security: Security;
+  #environment: Environment;
+  #nextPort = FIRST_DYNAMIC_PORT;
+  #nextIndex = 2; // 1 is `lo`
+
+  /** @internal made by `SimulatedNetwork.addNode` */
+  constructor(
+    readonly name: string,
+    /** 1, 2, …; part of the node's addresses. */
+    readonly number: number,
+    options: NodeOptions,
+    hooks: NodeHooks,
+  ) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#security = options.security ?? 'insecure';
+    for (const link of options.links) this.#attach(link);
+    this.#environment = this.#describe();
+  }
+
+  get environment(): Environment {
+    return this.#environment;
+  }
+
+  /**
+   * Serves one engine thread over an endpoint; the thread calls `openSimulatedSubstrate` on the other end. A node
+   * may serve any number of threads and engines, as a host has any number of processes.
+   */
+  connectPort(endpoint: Endpoint): void {
+    this.#hooks.connect(this, endpoint);
+  }
+
+  /** Takes an interface down or up again. Its addresses come back; group memberships survive. */
+  setInterfaceUp(link: string, up: boolean): void {
+    const attachment = this.attachment(link);
+    if (attachment.up === up) return;
+    attachment.up = up;
+    this.#changed();
+  }
+
+  /** Adds an interface on a link, as one plugged in. */
+  attach(link: string): void {
+    if (this.attachments.some((a) => a.link.name === link)) {
+      throw new RangeError(`node ${this.name} is on link '${link}' already`);
+    }
+    this.#attach(link);
+    this.#changed();
+  }
+
+  /** Removes an interface for good: what was open on it is lost. */
+  detach(link: string): void {
+    const attachment = this.attachment(link);
+    attachment.up = false;
+    this.attachments.splice(this.attachments.indexOf(attachment), 1);
+    attachment.link.members.delete(attachment);
+    for (const port of this.ports) port.loseInterface(link);
+    this.#changed();
+  }
+
+  /** Gives the interface a new ULA address (with `linkLocal`, a new link-local one too); the old one is gone. */
+  renumber(link: string, options: { linkLocal?: boolean } = {}): void {
+    const attachment = this.attachment(link);
+    attachment.generation++;
+    this.#number(attachment);
+    if (options.linkLocal) {
+      attachment.linkLocal = `fe80::${hex(attachment.generation)}:${hex(attachment.link.number)}:${hex(this.number)}`;
+    }
+    this.#changed();
+  }
+
+  setSecurity(security: Security): void {
+    if (this.#security === security) return;
+    this.#security = security;
+    this.#changed();
+  }
+
+  /** The interface on a link; throws `no-interface` for a link the node is not on. */
+  attachment(link: string): Attachment {
+    const attachment = this.attachments.find((a) => a.link.name === link);
+    if (!attachment) throw new SubstrateError('no-interface', `node ${this.name} has no interface '${link}'`);
+    return attachment;
+  }
+
+  /** The interface that has this address and is up. @internal */
+  holder(address: string): Attachment | undefined {
+    return this.attachments.find((a) => a.up && (a.linkLocal === address || a.addresses.includes(address)));
+  }
+
+  /** Whether the node itself answers under a non-link-local address. @internal */
+  isOwn(address: string): boolean {
+    return (this.#options.otherAddresses ?? []).includes(address) || this.holder(address) !== undefined;
+  }
+
+  /** Reserves a port; 0 takes a free one. @internal */
+  bind(port: number, owner: NodePort, id: number, backlog: number): Acceptor {
+    const number = port === 0 ? this.#freePort() : port;
+    if (this.#acceptors.has(number)) {
+      throw new SubstrateError('address-in-use', `port ${number} of node ${this.name} is taken`);
+    }
+    const acceptor: Acceptor = { port: number, owner, id, backlog, pending: 0 };
+    this.#acceptors.set(number, acceptor);
+    return acceptor;
+  }
+
+  /** @internal */
+  unbind(acceptor: Acceptor): void {
+    if (this.#acceptors.get(acceptor.port) === acceptor) this.#acceptors.delete(acceptor.port);
+  }
+
+  /** @internal */
+  acceptor(port: number): Acceptor | undefined {
+    return this.#acceptors.get(port);
+  }
+
+  /** The local port of a stream that is opened; throws `address-in-use` if none is left. @internal */
+  takePort(): number {
+    const port = this.#freePort();
+    this.#connectedPorts.add(port);
+    return port;
+  }
+
+  /** @internal */
+  returnPort(port: number): void {
+    this.#connectedPorts.delete(port);
+  }
+
+  /** Counts upwards, so that a port just closed is not soon given away again. */
+  #freePort(): number {
+    for (let tried = FIRST_DYNAMIC_PORT; tried <= LAST_DYNAMIC_PORT; tried++) {
+      const port = this.#nextPort;
+      this.#nextPort = port === LAST_DYNAMIC_PORT ? FIRST_DYNAMIC_PORT : port + 1;
+      if (!this.#acceptors.has(port) && !this.#connectedPorts.has(port)) return port;
+    }
+    throw new SubstrateError('address-in-use', `node ${this.name} has no free port`);
+  }
+
+  #attach(name: string): void {
+    const link = this.#hooks.link(name);
+    const linkLocal = `fe80::${hex(link.number)}:${hex(this.number)}`;
+    const attachment = { link, index: this.#nextIndex++, up: true, linkLocal, addresses: [], generation: 0 };
+    this.#number(attachment);
+    this.attachments.push(attachment);
+    link.members.set(attachment, this);
+  }
+
+  /** fd67:7261:7370::/48 spells "grasp" as far as a ULA prefix allows; then link, generation, node. */
+  #number(attachment: Attachment): void {
+    if (this.#options.ula === false) return;
+    const { generation, link } = attachment;
+    const host = generation === 0 ? hex(this.number) : `${hex(generation)}:${hex(this.number)}`;
+    attachment.addresses = [`fd67:7261:7370:${hex(link.number)}::${host}`];
+  }
+
+  #changed(): void {
+    this.#environment = this.#describe();
+    for (const port of this.ports) port.tellEnvironment();
+    this.#hooks.onChange();
+  }
+
+  #describe(): Environment {
+    const interfaces = this.attachments
+      .filter((a) => a.up)
+      .map((a): InterfaceInfo => {
+        const { index, linkLocal, addresses } = a;
+        return { name: a.link.name, index, linkLocal, addresses };
+      });
+    return { security: this.#security, interfaces, otherAddresses: this.#options.otherAddresses ?? [] };
+  }
+}
+
+function hex(n: number): string {
+  return n.toString(16);
+}

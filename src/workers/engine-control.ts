@@ -1,0 +1,101 @@
+/**
+ * What the API side asks of the engine, and what the engine tells it: the contract between `src/api` and the
+ * supervisor. A client is one thread's API side: the thread that called `Grasp.start`, or an ASA's own worker.
+ */
+import type { Failure } from '../actors/session-protocol.js';
+import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
+import type { Limits } from '../actors/limits.js';
+import type { Security } from '../substrate/types.js';
+
+export type { FromCore, ToCore } from '../actors/core-protocol.js';
+export type { Limits } from '../actors/limits.js';
+export type {
+  Answer,
+  Failure,
+  FromSessions,
+  ObjectiveHead,
+  SessionKey,
+  ToSessions,
+} from '../actors/session-protocol.js';
+
+/** A registration of an objective by one ASA: RFC 8991 §2.3.3, api.md §4.3. */
+export interface ObjectiveRegistration {
+  readonly name: string;
+  readonly negotiate: boolean;
+  readonly synchronize: boolean;
+  readonly dryRun: boolean;
+  readonly loopCount: number;
+  /** ms; ttl of the M_RESPONSE. */
+  readonly ttlMs: number;
+  readonly overlap: boolean;
+}
+
+/** The engine as a client sees it. Every call rejects with a GraspError. */
+export interface EngineControl {
+  /** 3 not a name, 4 registry full, 5 name in use. */
+  registerAsa(name: string): Promise<number>;
+  /** 6 not registered (by this client). */
+  deregisterAsa(asa: number): Promise<void>;
+  /** 3, 6, 8, 9, 11, 12. */
+  registerObjective(asa: number, registration: ObjectiveRegistration): Promise<void>;
+  /** 6, 13 registered by another ASA, 14 not registered at all. */
+  deregisterObjective(asa: number, objective: string): Promise<void>;
+  /** 6, 13, 15, 16. Resolves when TCP accepts and discoveries are answered. */
+  listen(asa: number, objective: string): Promise<{ listen: number; host: string; port: number }>;
+  /** Resolves when discoveries are no more answered and the listener is closed. */
+  stopListen(listen: number): Promise<void>;
+  status(): Promise<EngineStatus>;
+}
+
+/** What the supervisor tells a client. */
+export interface ClientControl {
+  attachCore(port: unknown): void | Promise<void>;
+  /** A session host (again): data port, and the listens of this client there are to be taken up. */
+  attachSessions(host: string, port: unknown): void | Promise<void>;
+  /** A session host is gone with its sessions: they end with this failure. */
+  sessionsLost(host: string, failure: Failure): void | Promise<void>;
+  /** The core is gone, and with it the discoveries under way. */
+  coreLost(failure: Failure): void | Promise<void>;
+  /** A listen ended from the engine's side: deregistered, or its port could not be opened again. */
+  listenEnded(listen: number, failure: Failure): void | Promise<void>;
+}
+
+export interface ThreadStatus {
+  readonly name: string;
+  /** 0 when the actors run in the calling thread. */
+  readonly threadId: number;
+  readonly state: string;
+  readonly restarts: number;
+  readonly actors: readonly ActorCount[];
+  readonly queues: readonly QueueStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** A snapshot of the engine, as data. */
+export interface EngineStatus {
+  readonly security: Security;
+  readonly placement: 'worker' | 'inline';
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly linkLocal: string | undefined;
+    readonly addresses: readonly string[];
+    /** The port discoveries are sent from, once bound (RFC 8990 §2.8.4). */
+    readonly port: number | undefined;
+  }[];
+  readonly threads: readonly ThreadStatus[];
+  readonly asas: readonly { readonly name: string; readonly handle: number; readonly thread: string }[];
+  readonly objectives: readonly {
+    readonly name: string;
+    readonly asas: readonly string[];
+    readonly negotiate: boolean;
+    readonly synchronize: boolean;
+    readonly dryRun: boolean;
+    readonly overlap: boolean;
+    /** Where requests are taken now. */
+    readonly listening: readonly { readonly asa: string; readonly thread: string; readonly port: number }[];
+  }[];
+  readonly limits: Limits;
+  /** Sum over the threads. */
+  readonly counters: Readonly<Record<string, number>>;
+}

@@ -1,0 +1,249 @@
+/**
+ * A host: the actors of one role in one thread, with the control calls the supervisor makes to them. The same
+ * code runs in a worker (`entry.ts`) and inline in the caller's thread.
+ */
+import { Core } from '../actors/core.js';
+import type { Announcement, BoundPort, FromSessionHost, ToSessionHost } from '../actors/core-protocol.js';
+import type { Limits } from '../actors/limits.js';
+import { Listener } from '../actors/listener.js';
+import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
+import { SessionHost } from '../actors/session-host.js';
+import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
+import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
+import type { Substrate, Target } from '../substrate/types.js';
+
+/** What a host may know of its thread. */
+export interface World {
+  readonly clock: Clock;
+  readonly random: RandomFill;
+  /** A transferred port or an inline endpoint, as an Endpoint. */
+  readonly toEndpoint: (raw: unknown) => Endpoint;
+}
+
+export interface HostStatus {
+  readonly actors: ActorCount[];
+  readonly queues: QueueStatus[];
+  readonly counters: Record<string, number>;
+}
+
+/** Control calls every host answers. */
+export interface HostControl {
+  /** Resolves when the host does its work. */
+  ready(): Promise<void>;
+  /** Proof of life. */
+  ping(): void;
+  status(): HostStatus;
+  close(): Promise<void>;
+}
+
+/** What a host tells its supervisor unasked. */
+export interface HostEvents {
+  /** The core's send sockets changed. */
+  portsChanged(ports: readonly BoundPort[]): void;
+}
+
+export interface ListenerControl extends HostControl {
+  attachCore(port: unknown): void;
+  setOwnSenders(senders: readonly BoundPort[]): void;
+}
+
+export interface CoreControl extends HostControl {
+  attachListener(port: unknown): void;
+  attachClient(client: string, port: unknown): void;
+  detachClient(client: string): void;
+  attachSessionHost(name: string, port: unknown): void;
+  detachSessionHost(name: string): void;
+  announce(objective: string, announcement: Announcement | undefined): void;
+}
+
+export interface SessionsControl extends HostControl, SessionHostControl {
+  attachCore(port: unknown): void;
+}
+
+/** The part of a host's description that is the same for every role; structured-cloneable. */
+export interface HostSettings {
+  readonly limits: Limits;
+  readonly listenSelf: boolean;
+  /** Core: discovery ports held before, by interface. */
+  readonly preferredPorts: Readonly<Record<string, number>>;
+}
+
+export function createListenerHost(
+  substrate: Substrate,
+  settings: HostSettings,
+  world: World,
+): ListenerControl {
+  const counters = new Counters();
+  const listener = new Listener({
+    clock: world.clock,
+    substrate,
+    counters,
+    limits: settings.limits,
+    listenSelf: settings.listenSelf,
+    toEndpoint: world.toEndpoint,
+  });
+  return {
+    ready: () => listener.ready(),
+    ping: () => undefined,
+    status: () => ({ ...listener.status(), counters: counters.snapshot() }),
+    attachCore: (port) => listener.attachCore(port),
+    setOwnSenders: (senders) => listener.setOwnSenders(senders),
+    close: async () => {
+      await listener.close();
+      await substrate.close();
+    },
+  };
+}
+
+export function createCoreHost(
+  substrate: Substrate,
+  settings: HostSettings,
+  world: World,
+  events: Pick<HostEvents, 'portsChanged'>,
+): CoreControl {
+  const counters = new Counters();
+  const core = new Core({
+    clock: world.clock,
+    random: world.random,
+    substrate,
+    counters,
+    limits: settings.limits,
+    toEndpoint: world.toEndpoint,
+    preferredPorts: settings.preferredPorts,
+    onPorts: (ports) => events.portsChanged(ports),
+  });
+  return {
+    ready: () => core.ready(),
+    ping: () => undefined,
+    status: () => ({ ...core.status(), counters: counters.snapshot() }),
+    attachListener: (port) => core.attachListener(port),
+    attachClient: (client, port) => core.attachClient(client, port),
+    detachClient: (client) => core.detachClient(client),
+    attachSessionHost: (name, port) => core.attachSessionHost(name, port),
+    detachSessionHost: (name) => core.detachSessionHost(name),
+    announce: (objective, announcement) => core.announce(objective, announcement),
+    close: async () => {
+      await core.close();
+      await substrate.close();
+    },
+  };
+}
+
+export function createSessionsHost(
+  name: string,
+  substrate: Substrate,
+  settings: HostSettings,
+  world: World,
+): SessionsControl {
+  const counters = new Counters();
+  const link = new CoreLink(world);
+  const host = new SessionHost({
+    name,
+    clock: world.clock,
+    substrate,
+    counters,
+    limits: settings.limits,
+    toEndpoint: world.toEndpoint,
+    requestSessionIds: () => link.send({ t: 'ids.request' }),
+    isOwnConnection: (local) => link.ask(local),
+    onRetired: (first) => link.send({ t: 'ids.retired', first }),
+  });
+  link.serve(host);
+  return {
+    ready: () => Promise.resolve(),
+    ping: () => undefined,
+    status: () => ({ ...host.status(), counters: counters.snapshot() }),
+    attachCore: (port) => link.attach(port, host),
+    attachClient: (client, port) => host.attachClient(client, port),
+    detachClient: (client) => host.detachClient(client),
+    listen: (request: ListenRequest) => host.listen(request),
+    stopListen: (listen) => host.stopListen(listen),
+    endSessions: (which, code) => host.endSessions(which, code),
+    addSessionIds: (block, own) => host.addSessionIds(block, own),
+    dropSessionIds: (first) => host.dropSessionIds(first),
+    ownsConnection: (local) => host.ownsConnection(local),
+    close: async () => {
+      link.close();
+      await host.close();
+      await substrate.close();
+    },
+  };
+}
+
+/** A session host's line to the core: session ids, and who owns a connection (C-06). */
+class CoreLink {
+  readonly #world: World;
+  readonly #questions = new Map<number, (yes: boolean) => void>();
+  #port: DataPort<FromSessionHost, ToSessionHost> | undefined;
+  #host: SessionHost | undefined;
+  #nextQuestion = 1;
+  #wantsIds = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  serve(host: SessionHost): void {
+    this.#host = host;
+  }
+
+  attach(raw: unknown, host: SessionHost): void {
+    this.#port?.close();
+    this.#forgetQuestions();
+    this.#port = new DataPort(this.#world.toEndpoint(raw), this.#world.clock, {
+      onEvents: (events) => {
+        for (const event of events) this.#receive(event);
+      },
+      onClose: () => this.#forgetQuestions(),
+    });
+    const blocks = host.ownSessionIdBlocks();
+    if (blocks.length > 0) this.#port.send({ t: 'ids.reserve', blocks });
+    if (this.#wantsIds) this.#port.send({ t: 'ids.request' });
+  }
+
+  send(event: FromSessionHost): void {
+    // A request made while there is no core is put again to the next one.
+    if (event.t === 'ids.request') this.#wantsIds = true;
+    this.#port?.send(event);
+  }
+
+  ask(local: Target): Promise<boolean> {
+    const port = this.#port;
+    if (!port || port.closed) return Promise.resolve(false);
+    const call = this.#nextQuestion++;
+    port.send({ t: 'owns?', call, local });
+    return new Promise((resolve) => this.#questions.set(call, resolve));
+  }
+
+  close(): void {
+    this.#port?.close();
+    this.#forgetQuestions();
+  }
+
+  #receive(event: ToSessionHost): void {
+    switch (event.t) {
+      case 'ids.block':
+        if (event.own) this.#wantsIds = false;
+        this.#host?.addSessionIds(event.block, event.own);
+        if (!event.own) this.#port?.send({ t: 'ids.noted', first: event.block[0]! });
+        return;
+      case 'ids.drop':
+        return this.#host?.dropSessionIds(event.first);
+      case 'owns?':
+        return this.#port?.send({
+          t: 'owns',
+          call: event.call,
+          yes: this.#host?.ownsConnection(event.local) ?? false,
+        });
+      case 'owns':
+        this.#questions.get(event.call)?.(event.yes);
+        this.#questions.delete(event.call);
+        return;
+    }
+  }
+
+  #forgetQuestions(): void {
+    for (const answer of this.#questions.values()) answer(false);
+    this.#questions.clear();
+  }
+}

@@ -1,0 +1,32 @@
+import type { Clock, TimerId } from '../runtime/clock.js';
+
+/** The longest delay a Node timer can hold, ms; longer ones are chained (C-10). */
+const MAX_HOST_TIMER_MS = 2 ** 31 - 1;
+
+/** Held while a chained timer runs its legs. */
+interface Chained {
+  handle: NodeJS.Timeout;
+}
+
+const started = Date.now() - performance.now();
+
+/** Real time. `now` never runs backwards, whatever happens to the wall clock. */
+export const nodeClock: Clock = {
+  now: () => started + performance.now(),
+  setTimeout(fn: () => void, ms: number): TimerId {
+    if (ms <= MAX_HOST_TIMER_MS) return setTimeout(fn, ms);
+    const chained: Chained = { handle: undefined as unknown as NodeJS.Timeout };
+    const leg = (left: number): void => {
+      const step = Math.min(left, MAX_HOST_TIMER_MS);
+      chained.handle = setTimeout(() => (left > step ? leg(left - step) : fn()), step);
+    };
+    leg(ms);
+    return chained;
+  },
+  clearTimeout(id: TimerId | undefined): void {
+    if (id === undefined) return;
+    const chained = id as Partial<Chained>;
+    clearTimeout(chained.handle ?? (id as NodeJS.Timeout));
+  },
+  defer: (fn) => void setImmediate(fn),
+};

@@ -1,0 +1,83 @@
+/**
+ * Where hosts run: each in a worker thread, or all in the calling thread. Both sides of a host are reached through
+ * the same control calls and data ports.
+ */
+import { randomFillSync } from 'node:crypto';
+import { MessageChannel, Worker, type Transferable as NodeTransferable } from 'node:worker_threads';
+import { inlinePair, type Clock, type RandomFill } from '../runtime/index.js';
+import { runHost, type HostInit } from './host-main.js';
+import type { World } from './host.js';
+import { nodeClock } from './node-clock.js';
+import { toEndpoint } from './ports.js';
+
+/** Cryptographically strong (RFC 8990 §2.7). */
+export const cryptoRandom: RandomFill = (target) => void randomFillSync(target);
+
+/** The world of an engine thread. */
+export const workerWorld: World = { clock: nodeClock, random: cryptoRandom, toEndpoint };
+
+/** A host that has been launched; its control port is what {@link HostInit} carried the other end of. */
+export interface Launched {
+  readonly threadId: number;
+  /** Ends it whatever it does; `onExit` follows. */
+  terminate(): void;
+}
+
+export interface Placement {
+  readonly kind: 'worker' | 'inline';
+  readonly world: World;
+  /** Two ends of a channel, to be handed to two hosts. */
+  channel(): [object, object];
+  /** `ports` are moved to the host with its description. */
+  launch(init: HostInit, ports: readonly object[], onExit: (error: Error | undefined) => void): Launched;
+}
+
+/** Every host in a worker of its own. `entry` is the module a worker of that role runs. */
+export function workerPlacement(entry: (init: HostInit) => URL): Placement {
+  return {
+    kind: 'worker',
+    world: workerWorld,
+    channel: () => {
+      const { port1, port2 } = new MessageChannel();
+      return [port1, port2];
+    },
+    launch: (init, ports, onExit) => {
+      const worker = new Worker(entry(init), {
+        workerData: init,
+        transferList: ports as NodeTransferable[],
+        name: `grasp ${init.name}`,
+      });
+      const { threadId } = worker;
+      let failure: Error | undefined;
+      worker.on('error', (error: unknown) => {
+        failure = error instanceof Error ? error : new Error(String(error));
+      });
+      worker.on('exit', () => onExit(failure));
+      return { threadId, terminate: () => void worker.terminate() };
+    },
+  };
+}
+
+/** Every host in the calling thread, over the same mailboxes. `clone` copies each message as threads would. */
+export function inlinePlacement(clock: Clock, random: RandomFill, options: { clone: boolean }): Placement {
+  const world: World = { clock, random, toEndpoint };
+  return {
+    kind: 'inline',
+    world,
+    channel: () => inlinePair(clock, { clone: options.clone }),
+    launch: (init, _ports, onExit) => {
+      const host = runHost(init, world);
+      return {
+        threadId: 0,
+        terminate: () => {
+          host
+            .then((running) => running.close())
+            .then(
+              () => onExit(undefined),
+              (error: unknown) => onExit(error instanceof Error ? error : new Error(String(error))),
+            );
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,247 @@
+/**
+ * One supervised host: its thread (again and again), its control calls, and the machine that decides when it is
+ * replaced. What is to be replayed into a new thread is the supervisor's business (`onReady`).
+ */
+import type { Actor } from 'xstate';
+import { startActor } from '../actors/machine-host.js';
+import { workerSupervisionMachine, type WorkerSupervisionPort } from '../actors/worker-supervision.js';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import { type Counters, type Clock, type TimerId } from '../runtime/index.js';
+import { connect, serve, type Remote, type RemoteHandle } from './control.js';
+import type { HostInit, HostRole } from './host-main.js';
+import type { HostControl, HostEvents, HostSettings } from './host.js';
+import type { Launched, Placement } from './placement.js';
+import { isPort } from './ports.js';
+import type { SubstrateInit } from './substrate-init.js';
+
+export interface SupervisedHostOptions {
+  readonly name: string;
+  readonly role: HostRole;
+  readonly placement: Placement;
+  /** The supervisor's own clock. */
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly hungAfterMs: number;
+  /** False: an ASA's worker; when it ends it is not replaced. */
+  readonly replaced: boolean;
+  readonly settings: () => HostSettings;
+  readonly substrate: () => { init: SubstrateInit; ports: object[] };
+  /** Role `asa`: what the API side in that thread needs, and its ports. */
+  readonly asa?: () => { init: unknown; ports: object[] };
+  readonly events: HostEvents;
+  /** The new thread is built: connect it and replay the desired state. */
+  readonly onReady: (host: SupervisedHost) => Promise<void>;
+  /** The thread is gone; `error` is what it ended with. */
+  readonly onLost: (host: SupervisedHost, error: GraspError) => void;
+}
+
+export class SupervisedHost {
+  readonly name: string;
+  readonly role: HostRole;
+  /** Times a thread was started in place of one that ended. */
+  restarts = -1;
+  readonly #options: SupervisedHostOptions;
+  readonly #actor: Actor<typeof workerSupervisionMachine>;
+  #launched: Launched | undefined;
+  #remote: RemoteHandle<HostControl> | undefined;
+  #ready: PromiseWithResolversLike;
+  #isBuilt = false;
+  #isReady = false;
+  #ended: (() => void) | undefined;
+  #pinged = false;
+  #answered = false;
+  #lastError: Error | undefined;
+  #stopping = false;
+
+  constructor(options: SupervisedHostOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.role = options.role;
+    this.#ready = withResolvers();
+    let backoff: TimerId | undefined;
+    const port: WorkerSupervisionPort = {
+      start: () => this.#launch(),
+      terminate: () => this.#launched?.terminate(),
+      lose: () => this.#lose(),
+      startBackoff: (ms) => {
+        backoff = options.clock.setTimeout(() => this.#actor.send({ type: 'backoff.expired' }), ms);
+      },
+      stopBackoff: () => options.clock.clearTimeout(backoff),
+      ready: () => {
+        this.#isBuilt = true;
+        options.onReady(this).then(
+          () => {
+            this.#isReady = true;
+            this.#ready.resolve();
+          },
+          (error: unknown) => this.#replayFailed(error),
+        );
+      },
+      failed: () => {
+        this.#ready.reject(this.#lastError ?? new GraspError(ErrorCode.engineLost, this.name));
+        this.#ready = withResolvers();
+      },
+    };
+    this.#actor = startActor(
+      workerSupervisionMachine,
+      { input: { port, hungAfterMs: options.hungAfterMs } },
+      { counters: options.counters, onError: (error) => this.#ready.reject(asError(error)) },
+    );
+  }
+
+  /** Control calls to the thread that runs now. */
+  calls<T extends HostControl>(): Remote<T> {
+    if (!this.#remote) throw new GraspError(ErrorCode.engineLost, this.name);
+    return this.#remote.calls as unknown as Remote<T>;
+  }
+
+  get threadId(): number {
+    return this.#launched?.threadId ?? 0;
+  }
+
+  get state(): string {
+    return this.#actor.getSnapshot().value;
+  }
+
+  get actor(): Actor<typeof workerSupervisionMachine> {
+    return this.#actor;
+  }
+
+  /**
+   * The thread that runs now takes control calls. Of two hosts that start together, the one built later finds the
+   * other built and connects both: each pair is connected once.
+   */
+  get isBuilt(): boolean {
+    return this.#isBuilt;
+  }
+
+  /** Resolves when the thread that runs now, or the next one, works; rejects when it could not be started. */
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** One tick of the supervisor; asks for a proof of life. */
+  tick(ms: number, onTime: boolean): void {
+    if (this.state !== 'running') return;
+    this.#actor.send({ type: 'tick', ms, onTime, answered: this.#answered || !this.#pinged });
+    this.#answered = false;
+    if (this.#pinged || this.state !== 'running') return;
+    this.#pinged = true;
+    const remote = this.#remote;
+    remote?.calls.ping().then(
+      () => {
+        if (remote !== this.#remote) return;
+        this.#pinged = false;
+        this.#answered = true;
+      },
+      // Lost: the exit of the thread says so too.
+      () => undefined,
+    );
+  }
+
+  /** Ends the thread for good, in order if it answers within `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { clock } = this.#options;
+    const remote = this.#remote;
+    if (this.state === 'running' && remote) {
+      let timer: TimerId | undefined;
+      const grace = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, graceMs)));
+      // A host that cannot close in order is ended all the same.
+      await Promise.race([remote.calls.close().catch(() => undefined), grace]);
+      clock.clearTimeout(timer);
+    }
+    if (this.state === 'stopped') return;
+    const ended = new Promise<void>((resolve) => (this.#ended = resolve));
+    this.#actor.send({ type: 'stop' });
+    if (this.state === 'stopped') return;
+    await ended;
+  }
+
+  #launch(): void {
+    const { placement, name, role, settings } = this.#options;
+    this.restarts++;
+    this.#pinged = false;
+    this.#answered = false;
+    const [control, controlThere] = placement.channel();
+    const [events, eventsThere] = placement.channel();
+    const substrate = this.#options.substrate();
+    const asa = this.#options.asa?.();
+    const remote = connect<HostControl>(placement.world.toEndpoint(control), isPort);
+    this.#remote = remote;
+    serve(this.#options.events, placement.world.toEndpoint(events), isPort);
+    const init: HostInit = {
+      role,
+      name,
+      settings: settings(),
+      substrate: substrate.init,
+      control: controlThere,
+      events: eventsThere,
+      asa: asa?.init,
+    };
+    this.#launched = placement.launch(
+      init,
+      [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
+      (error) => {
+        this.#lastError = error ?? this.#lastError;
+        this.#actor.send(this.#options.replaced ? { type: 'exited' } : { type: 'stop' });
+        this.#actor.send({ type: 'exited' });
+        if (this.state === 'stopped') this.#ended?.();
+      },
+    );
+    remote.calls.ready().then(
+      () => this.#actor.send({ type: 'started' }),
+      (error: unknown) => {
+        this.#lastError = asError(error);
+        this.#actor.send({ type: 'start.failed' });
+      },
+    );
+  }
+
+  #lose(): void {
+    const error = new GraspError(ErrorCode.engineLost, `${this.name} worker ended`, {
+      cause: this.#lastError,
+    });
+    this.#remote?.lose(error);
+    this.#remote = undefined;
+    this.#launched = undefined;
+    this.#isBuilt = false;
+    if (this.#isReady) {
+      this.#isReady = false;
+      this.#ready = withResolvers();
+    }
+    if (this.#stopping) this.#ready.reject(new GraspError(ErrorCode.closed));
+    this.#options.onLost(this, error);
+  }
+
+  /** The new thread died under the replay: the next one gets it. Anything else is a fault of ours, and fatal. */
+  #replayFailed(error: unknown): void {
+    if (GraspError.is(error) && error.code === ErrorCode.engineLost) return;
+    this.#lastError = asError(error);
+    this.#ready.reject(this.#lastError);
+    this.#launched?.terminate();
+  }
+}
+
+interface PromiseWithResolversLike {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+function withResolvers(): PromiseWithResolversLike {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever waits hears of a rejection; nobody waiting is no failure of the process.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,562 @@
+/**
+ * The supervisor of an engine: in the thread that called `Grasp.start`. It owns the desired state (`registry.ts`),
+ * starts and watches the hosts, connects them, and replays what is desired into a worker that replaces a dead one.
+ */
+import * as inspector from 'node:inspector';
+import { availableParallelism } from 'node:os';
+import type { BoundPort } from '../actors/core-protocol.js';
+import { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
+import { census } from '../actors/machine-host.js';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import { Counters, type Clock, type TimerId } from '../runtime/index.js';
+import type { Environment, Substrate } from '../substrate/types.js';
+import type { ClientControl, EngineControl, EngineStatus, ThreadStatus } from './engine-control.js';
+import type { CoreControl, HostControl, HostSettings, ListenerControl, SessionsControl } from './host.js';
+import type { HostInit } from './host-main.js';
+import type { Placement } from './placement.js';
+import { Registry, type AsaRecord, type ListenRecord } from './registry.js';
+import { openSubstrate, substrateFor, type SubstrateChoice } from './substrate-init.js';
+import { SupervisedHost } from './supervised-host.js';
+
+export interface SupervisorOptions {
+  readonly substrate: SubstrateChoice;
+  readonly placement: Placement;
+  /** Most session workers. Default max(1, min(4, cores − 1)). */
+  readonly sessionWorkers?: number | undefined;
+  /** ms without an answer until an engine worker is replaced. Default 500. */
+  readonly hungAfterMs?: number | undefined;
+  /** The same for workers that hold ASA code. Default 10,000. */
+  readonly asaHungAfterMs?: number | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly listenSelf?: boolean | undefined;
+}
+
+/** ms between two looks at the workers. */
+const TICK_MS = 100;
+/** A tick later than this is not on time and counts for nothing. */
+const LATE_TICK_MS = 150;
+/** ms a host has to close in order. */
+const GRACE_MS = 1_000;
+
+interface Client {
+  readonly id: string;
+  readonly control: ClientControl;
+  /** The session host in the client's own thread, for an ASA's worker; its listens are there. */
+  readonly host: string | undefined;
+}
+
+/** An ASA's worker as the API side asks for it. */
+export interface AsaThread {
+  readonly host: SupervisedHost;
+  /** Ends the thread and deregisters the ASA. */
+  stop(): Promise<void>;
+  /** Rejects when the thread ends by itself. */
+  readonly lost: Promise<never>;
+}
+
+export class Supervisor {
+  readonly limits: Limits;
+  readonly placement: Placement;
+  readonly #options: SupervisorOptions;
+  readonly #clock: Clock;
+  readonly #counters = new Counters();
+  readonly #registry: Registry;
+  readonly #hosts = new Map<string, SupervisedHost>();
+  readonly #clients = new Map<string, Client>();
+  readonly #serial = new Map<string, Promise<unknown>>();
+  #substrate: Substrate | undefined;
+  #ports: readonly BoundPort[] = [];
+  #turn = 0;
+  #timer: TimerId | undefined;
+  #lastTick = 0;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.placement = options.placement;
+    this.#clock = options.placement.world.clock;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#registry = new Registry(this.limits, options.placement.world.random);
+  }
+
+  /** Starts core and listener; session workers start when first needed. */
+  static async start(options: SupervisorOptions): Promise<Supervisor> {
+    const supervisor = new Supervisor(options);
+    try {
+      await supervisor.#start();
+    } catch (error) {
+      await supervisor.close();
+      throw error;
+    }
+    return supervisor;
+  }
+
+  get environment(): Environment {
+    return this.#substrate!.environment;
+  }
+
+  /** Makes a client known: hosts are connected to it as they come and go. */
+  async attachClient(id: string, control: ClientControl, host?: string): Promise<void> {
+    const client: Client = { id, control, host };
+    this.#clients.set(id, client);
+    const ready = [...this.#hosts.values()].filter((each) => each.isBuilt);
+    await Promise.all(ready.map((each) => this.#connectClient(client, each)));
+  }
+
+  /** The client's thread is gone: its ASAs are deregistered (A-2.3.3-04). */
+  async detachClient(id: string): Promise<void> {
+    this.#clients.delete(id);
+    for (const asa of [...this.#registry.asas.values()]) {
+      if (asa.client === id) await this.#deregisterAsa(asa);
+    }
+    await Promise.all([...this.#hosts.values()].map((host) => ignoreLost(this.#detachClientAt(host, id))));
+  }
+
+  /** The engine as client `id` sees it. */
+  controlFor(id: string): EngineControl {
+    const registry = this.#registry;
+    return {
+      registerAsa: async (name) => {
+        this.#assertOpen();
+        return registry.addAsa(id, name).handle;
+      },
+      deregisterAsa: async (handle) => this.#deregisterAsa(registry.asaOf(id, handle)),
+      registerObjective: async (handle, registration) => {
+        this.#assertOpen();
+        registry.addObjective(registry.asaOf(id, handle), registration);
+      },
+      deregisterObjective: async (handle, objective) =>
+        this.#deregisterObjective(registry.asaOf(id, handle), objective),
+      listen: (handle, objective) => this.#listen(id, handle, objective),
+      stopListen: (listen) => this.#stopListen(id, listen),
+      status: () => this.status(),
+    };
+  }
+
+  /** A session host for the next request of a client that has none in its own thread; starts it if need be. */
+  async sessionHostFor(): Promise<string> {
+    this.#assertOpen();
+    const most = this.#options.sessionWorkers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+    const turn = this.#turn++ % (this.placement.kind === 'inline' ? 1 : most);
+    const name = `sessions-${turn + 1}`;
+    await this.#sessionHost(name).ready();
+    return name;
+  }
+
+  /** Starts a worker for one ASA's code and its sessions. */
+  startAsaThread(name: string, asa: () => { init: unknown; ports: object[] }): AsaThread {
+    this.#assertOpen();
+    const hostName = `asa:${name}`;
+    let lose!: (error: GraspError) => void;
+    const lost = new Promise<never>((_, reject) => (lose = reject));
+    lost.catch(() => undefined);
+    const host = this.#addHost(hostName, 'asa', {
+      hungAfterMs: this.#options.asaHungAfterMs ?? 10_000,
+      replaced: false,
+      asa,
+      onLost: (error) => {
+        lose(error);
+        this.#hosts.delete(hostName);
+      },
+    });
+    return { host, lost, stop: () => host.stop(GRACE_MS) };
+  }
+
+  async status(): Promise<EngineStatus> {
+    const hosts = [...this.#hosts.values()];
+    const threads = await Promise.all(hosts.map((host) => this.#threadStatus(host)));
+    const own: ThreadStatus = {
+      name: 'supervisor',
+      threadId: 0,
+      state: 'running',
+      restarts: 0,
+      actors: census(hosts.map((host) => host.actor)),
+      queues: [],
+      counters: this.#counters.snapshot(),
+    };
+    const counters = new Counters();
+    for (const thread of [own, ...threads]) {
+      for (const [name, count] of Object.entries(thread.counters)) counters.add(name, count);
+    }
+    const { environment } = this;
+    const registry = this.#registry;
+    const asaName = (handle: number): string => registry.asas.get(handle)?.name ?? '';
+    return {
+      security: environment.security,
+      placement: this.placement.kind,
+      interfaces: environment.interfaces.map((info) => ({
+        ...info,
+        port: this.#ports.find((bound) => bound.interface === info.name)?.port,
+      })),
+      threads: [own, ...threads],
+      asas: [...registry.asas.values()].map(({ name, handle, client }) => ({
+        name,
+        handle,
+        thread: this.#clients.get(client)?.host ?? client,
+      })),
+      objectives: [...registry.objectives.values()].map((objective) => {
+        const share = [...objective.shares.values()][0]!;
+        return {
+          name: objective.name,
+          asas: [...objective.shares.keys()].map(asaName),
+          negotiate: share.negotiate,
+          synchronize: share.synchronize,
+          dryRun: share.dryRun,
+          overlap: share.overlap,
+          listening: registry
+            .listensOf({ objective: objective.name })
+            .filter((listen) => listen.open)
+            .map((listen) => ({
+              asa: asaName(listen.asa),
+              thread: listen.host,
+              port: registry.portOf(listen.host, objective.name),
+            })),
+        };
+      }),
+      limits: this.limits,
+      counters: counters.snapshot(),
+    };
+  }
+
+  /** Ends every host. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  // ---- start and end
+
+  async #start(): Promise<void> {
+    const { substrate, placement } = this.#options;
+    const own = substrateFor(substrate, () => placement.channel());
+    this.#substrate = await openSubstrate(own.init, placement.world);
+    const core = this.#addHost('core', 'core');
+    const listener = this.#addHost('listener', 'listener');
+    await Promise.all([core.ready(), listener.ready()]);
+    // Everything inline runs under one clock and cannot hang without the caller noticing.
+    if (placement.kind === 'worker') this.#startTicking();
+  }
+
+  async #close(): Promise<void> {
+    this.#clock.clearTimeout(this.#timer);
+    const order = (host: SupervisedHost): number =>
+      ['asa', 'sessions', 'listener', 'core'].indexOf(host.role);
+    const hosts = [...this.#hosts.values()].sort((a, b) => order(a) - order(b));
+    // Sessions first, so that their peers see them end while the rest still works.
+    const [sessions, rest] = [hosts.filter((h) => order(h) < 2), hosts.filter((h) => order(h) >= 2)];
+    await Promise.all(sessions.map((host) => host.stop(GRACE_MS)));
+    await Promise.all(rest.map((host) => host.stop(GRACE_MS)));
+    this.#hosts.clear();
+    await this.#substrate?.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new GraspError(ErrorCode.closed, 'the engine is closed');
+  }
+
+  #startTicking(): void {
+    this.#lastTick = this.#clock.now();
+    const tick = (): void => {
+      const now = this.#clock.now();
+      const elapsed = now - this.#lastTick;
+      this.#lastTick = now;
+      for (const host of [...this.#hosts.values()]) host.tick(TICK_MS, elapsed <= LATE_TICK_MS);
+      this.#timer = this.#clock.setTimeout(tick, TICK_MS);
+    };
+    this.#timer = this.#clock.setTimeout(tick, TICK_MS);
+  }
+
+  // ---- hosts
+
+  #sessionHost(name: string): SupervisedHost {
+    return this.#hosts.get(name) ?? this.#addHost(name, 'sessions');
+  }
+
+  #addHost(
+    name: string,
+    role: HostInit['role'],
+    special: {
+      hungAfterMs?: number;
+      replaced?: boolean;
+      asa?: () => { init: unknown; ports: object[] };
+      onLost?: (error: GraspError) => void;
+    } = {},
+  ): SupervisedHost {
+    // A debugger that stops a worker must not get it replaced under its hands.
+    const hungAfterMs =
+      inspector.url() === undefined ? (special.hungAfterMs ?? this.#options.hungAfterMs ?? 500) : Infinity;
+    const host = new SupervisedHost({
+      name,
+      role,
+      placement: this.placement,
+      clock: this.#clock,
+      counters: this.#counters,
+      hungAfterMs,
+      replaced: special.replaced ?? true,
+      settings: () => this.#settings(),
+      substrate: () => substrateFor(this.#options.substrate, () => this.placement.channel()),
+      ...(special.asa ? { asa: special.asa } : {}),
+      events: { portsChanged: (ports) => this.#portsChanged(ports) },
+      onReady: (each) => this.#onReady(each),
+      onLost: (each, error) => {
+        this.#onLost(each, error);
+        special.onLost?.(error);
+      },
+    });
+    this.#hosts.set(name, host);
+    return host;
+  }
+
+  #settings(): HostSettings {
+    return {
+      limits: this.limits,
+      listenSelf: this.#options.listenSelf ?? false,
+      preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),
+    };
+  }
+
+  /** Connects a new thread with those that are there, then replays what it is to do. */
+  async #onReady(host: SupervisedHost): Promise<void> {
+    const others = [...this.#hosts.values()].filter((other) => other !== host && other.isBuilt);
+    await Promise.all(others.map((other) => ignoreLostOf(other, this.#connect(host, other))));
+    await Promise.all([...this.#clients.values()].map((client) => this.#connectClient(client, host)));
+    if (host.role === 'core') {
+      const core = host.calls<CoreControl>();
+      for (const objective of this.#registry.objectives.keys()) {
+        await core.announce(objective, this.#registry.announcement(objective));
+      }
+    }
+    if (host.role === 'listener') await host.calls<ListenerControl>().setOwnSenders(this.#ports);
+  }
+
+  #onLost(host: SupervisedHost, error: GraspError): void {
+    if (this.#closing === undefined) this.#counters.add(`worker.lost.${host.role}`);
+    const failure = { code: ErrorCode.engineLost, detail: error.message };
+    for (const client of this.#clients.values()) {
+      if (host.role === 'core') void client.control.coreLost(failure);
+      else if (host.role === 'sessions') void client.control.sessionsLost(host.name, failure);
+    }
+    if (host.role === 'sessions' || host.role === 'asa') {
+      const core = this.#hosts.get('core');
+      if (core?.isBuilt) void ignoreLost(core.calls<CoreControl>().detachSessionHost(host.name));
+    }
+  }
+
+  async #connect(a: SupervisedHost, b: SupervisedHost): Promise<void> {
+    const [core, other] = a.role === 'core' ? [a, b] : [b, a];
+    if (core.role !== 'core') return;
+    const [atCore, atOther] = this.placement.channel();
+    if (other.role === 'listener') {
+      await Promise.all([
+        core.calls<CoreControl>().attachListener(atCore),
+        other.calls<ListenerControl>().attachCore(atOther),
+      ]);
+    } else {
+      await Promise.all([
+        core.calls<CoreControl>().attachSessionHost(other.name, atCore),
+        other.calls<SessionsControl>().attachCore(atOther),
+      ]);
+    }
+  }
+
+  async #connectClient(client: Client, host: SupervisedHost): Promise<void> {
+    if (host.role === 'core') {
+      const [atCore, atClient] = this.placement.channel();
+      await host.calls<CoreControl>().attachClient(client.id, atCore);
+      await client.control.attachCore(atClient);
+    } else if (host.role === 'sessions' && client.host === undefined) {
+      const [atHost, atClient] = this.placement.channel();
+      await host.calls<SessionsControl>().attachClient(client.id, atHost);
+      // What listened there listens again, on the same port, before the client offers to take requests.
+      for (const listen of this.#registry.listensOf({ client: client.id, host: host.name })) {
+        if (listen.open) await this.#reopen(host, listen, client);
+      }
+      await client.control.attachSessions(host.name, atClient);
+    }
+  }
+
+  async #reopen(host: SupervisedHost, listen: ListenRecord, client: Client): Promise<void> {
+    try {
+      await this.#openListen(host, listen);
+    } catch (error) {
+      if (GraspError.is(error) && error.code === ErrorCode.engineLost) throw error;
+      this.#registry.listens.delete(listen.listen);
+      await this.#announce(listen.objective);
+      const code = GraspError.is(error) ? error.code : ErrorCode.unspec;
+      void client.control.listenEnded(listen.listen, {
+        code,
+        detail: error instanceof Error ? error.message : '',
+      });
+    }
+  }
+
+  async #detachClientAt(host: SupervisedHost, client: string): Promise<void> {
+    if (!host.isBuilt) return;
+    if (host.role === 'core') await host.calls<CoreControl>().detachClient(client);
+    else if (host.role !== 'listener') await host.calls<SessionsControl>().detachClient(client);
+  }
+
+  #portsChanged(ports: readonly BoundPort[]): void {
+    this.#ports = ports;
+    const listener = this.#hosts.get('listener');
+    if (listener?.isBuilt) void ignoreLost(listener.calls<ListenerControl>().setOwnSenders(ports));
+  }
+
+  async #threadStatus(host: SupervisedHost): Promise<ThreadStatus> {
+    const { name, threadId, state, restarts } = host;
+    const empty = { actors: [], queues: [], counters: {} };
+    const inside = host.isBuilt
+      ? await host
+          .calls<HostControl>()
+          .status()
+          .catch(() => empty)
+      : empty;
+    return { name, threadId, state, restarts, ...inside };
+  }
+
+  // ---- registrations and listens
+
+  async #listen(
+    id: string,
+    handle: number,
+    name: string,
+  ): Promise<{ listen: number; host: string; port: number }> {
+    this.#assertOpen();
+    const registry = this.#registry;
+    const asa = registry.asaOf(id, handle);
+    const client = this.#clients.get(id);
+    if (!client) throw new GraspError(ErrorCode.noASA);
+    if (this.environment.security === 'none') throw new GraspError(ErrorCode.noSecurity);
+    const share = registry.shareOf(asa, name);
+    if (!share.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(name));
+    return this.#inOrder(name, async () => {
+      registry.shareOf(asa, name);
+      const already = registry.listensOf({ objective: name }).find((listen) => listen.client === id);
+      const hostName = client.host ?? already?.host ?? (await this.sessionHostFor());
+      const host = client.host === undefined ? this.#sessionHost(hostName) : this.#hosts.get(hostName);
+      if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
+      const listen = registry.addListen(asa, name, hostName);
+      try {
+        await this.#whileReplaced(host, () => this.#openListen(host, listen));
+        listen.open = true;
+        await this.#announce(name);
+      } catch (error) {
+        registry.listens.delete(listen.listen);
+        throw error;
+      }
+      return { listen: listen.listen, host: hostName, port: registry.portOf(hostName, name) };
+    });
+  }
+
+  async #openListen(host: SupervisedHost, listen: ListenRecord): Promise<void> {
+    const { port } = await host.calls<SessionsControl>().listen({
+      listen: listen.listen,
+      client: listen.client,
+      asa: listen.asa,
+      objective: listen.objective,
+      port: this.#registry.portOf(host.name, listen.objective),
+    });
+    this.#registry.holdPort(host.name, listen.objective, port);
+  }
+
+  #stopListen(id: string, number: number): Promise<void> {
+    const listen = this.#registry.listens.get(number);
+    if (!listen || listen.client !== id) return Promise.resolve();
+    return this.#inOrder(listen.objective, () => this.#endListen(listen));
+  }
+
+  /** Answers off, then listener closed. */
+  async #endListen(listen: ListenRecord): Promise<void> {
+    if (!this.#registry.listens.delete(listen.listen)) return;
+    await this.#announce(listen.objective);
+    const host = this.#hosts.get(listen.host);
+    if (host?.isBuilt) await ignoreLost(host.calls<SessionsControl>().stopListen(listen.listen));
+  }
+
+  /** api.md §4.4 and C-13: answers off, listeners closed (13), sessions under way ended (19). */
+  #deregisterObjective(asa: AsaRecord, name: string): Promise<void> {
+    const { listens } = this.#registry;
+    if (!this.#registry.objectives.has(name)) throw new GraspError(ErrorCode.notObj, JSON.stringify(name));
+    this.#registry.shareOf(asa, name);
+    return this.#inOrder(name, async () => {
+      const own = this.#registry.listensOf({ asa: asa.handle, objective: name });
+      this.#registry.removeObjective(asa, name);
+      for (const listen of own) {
+        await this.#endListen(listen);
+        listens.delete(listen.listen);
+        const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
+        void this.#clients.get(asa.client)?.control.listenEnded(listen.listen, failure);
+      }
+      await this.#endSessions(asa, name);
+    });
+  }
+
+  async #deregisterAsa(asa: AsaRecord): Promise<void> {
+    for (const objective of [...this.#registry.objectives.values()]) {
+      if (objective.shares.has(asa.handle)) await this.#deregisterObjective(asa, objective.name);
+    }
+    await this.#endSessions(asa, undefined);
+    this.#registry.asas.delete(asa.handle);
+  }
+
+  async #endSessions(asa: AsaRecord, objective: string | undefined): Promise<void> {
+    const hosts = [...this.#hosts.values()].filter((host) => host.role === 'sessions' || host.role === 'asa');
+    await Promise.all(
+      hosts.map(async (host) => {
+        if (!host.isBuilt) return;
+        await ignoreLost(
+          host.calls<SessionsControl>().endSessions({ asa: asa.handle, objective }, ErrorCode.noSession),
+        );
+      }),
+    );
+  }
+
+  async #announce(objective: string): Promise<void> {
+    const core = this.#hosts.get('core');
+    // A core that is being replaced gets it with the replay.
+    if (!core?.isBuilt) return;
+    await ignoreLost(core.calls<CoreControl>().announce(objective, this.#registry.announcement(objective)));
+  }
+
+  /** Control calls about one objective happen one after another. */
+  #inOrder<T>(objective: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#serial.get(objective) ?? Promise.resolve();
+    const mine = before.then(task, task);
+    const settled = mine.catch(() => undefined);
+    this.#serial.set(objective, settled);
+    void settled.then(() => {
+      if (this.#serial.get(objective) === settled) this.#serial.delete(objective);
+    });
+    return mine;
+  }
+
+  /** Calls a host; if its thread dies under the call, once more in the one that replaces it. */
+  async #whileReplaced<T>(host: SupervisedHost, task: () => Promise<T>): Promise<T> {
+    await host.ready();
+    try {
+      return await task();
+    } catch (error) {
+      if (!GraspError.is(error) || error.code !== ErrorCode.engineLost || host.role === 'asa') throw error;
+      await host.ready();
+      return task();
+    }
+  }
+}
+
+/** A host that died under the call has lost what the call was to undo or change; its successor is told anew. */
+async function ignoreLost(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!GraspError.is(error) || error.code !== ErrorCode.engineLost) throw error;
+  }
+}
+
+/** Connecting `other` failed because it died: it is connected again when its successor is ready. */
+async function ignoreLostOf(other: SupervisedHost, call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (other.isBuilt) throw error;
+  }
+}
