@@ -135,7 +135,7 @@ function plainCause(cause: unknown, depth: number): PlainGraspError | string | u
   if (cause === undefined) return undefined;
   if (GraspError.is(cause) && depth < MAX_CAUSES) return plain(cause, depth + 1);
   try {
-    return cause instanceof Error
+    return types.isNativeError(cause)
       ? String(cause)
       : typeof cause === 'string'
         ? cause
