@@ -8,17 +8,14 @@
  * Floor and engine take turns in the same namespaces, each run in a fresh client process after a warm-up; medians
  * over the repeats. `--sessions` is per repeat. Nothing is retried; exit 1 if any session failed.
  *
- * Placement of the ASAs: `worker`, in an engine-managed worker together with their sessions (`spawnAsa`); `main`,
- * in the main thread with the engine in workers; `inline`, everything in one thread.
+ * The placements are those of placements.ts.
  */
 import type { ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nextLine, openLab, type Lab } from './lab.js';
-
-export const placements = ['worker', 'main', 'inline'] as const;
-export type Placement = (typeof placements)[number];
+import { placements, type Placement } from './placements.js';
 
 /** What a client process reports of its run; floor and engine alike. */
 interface ClientResult {
