@@ -34,6 +34,8 @@ export interface ClientResult {
   /** How often each failure happened, by name. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly rate: number;
+  /** CPU time of the process, all threads, µs. */
+  readonly cpuUsPerSession: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -57,6 +59,7 @@ async function respond(asa: Asa, signal: AbortSignal): Promise<void> {
 
 interface Run {
   readonly seconds: number;
+  readonly cpuUs: number;
   readonly reasons: Map<string, number>;
   /** Ascending, one per session without failure: from the request to the end that was sent. */
   readonly latenciesMs: Float64Array;
@@ -89,9 +92,11 @@ async function run(asa: Asa, objective: Objective, load: Load, sessions: number)
   }
 
   const startedAt = performance.now();
+  const cpuAt = process.cpuUsage();
   await Promise.all(Array.from({ length: load.concurrency }, lane));
   const seconds = (performance.now() - startedAt) / 1000;
-  return { seconds, reasons, latenciesMs: Float64Array.from(latencies).sort() };
+  const cpu = process.cpuUsage(cpuAt);
+  return { seconds, cpuUs: cpu.user + cpu.system, reasons, latenciesMs: Float64Array.from(latencies).sort() };
 }
 
 const quantile = (sorted: Float64Array, q: number): number =>
@@ -100,7 +105,7 @@ const quantile = (sorted: Float64Array, q: number): number =>
 async function initiate(asa: Asa, load: Load): Promise<ClientResult> {
   const objective = await register(asa);
   const warmup = await run(asa, objective, load, load.warmup);
-  const { seconds, reasons, latenciesMs } = await run(asa, objective, load, load.sessions);
+  const { seconds, cpuUs, reasons, latenciesMs } = await run(asa, objective, load, load.sessions);
   // A session that fails while warming up has failed all the same.
   for (const [reason, count] of warmup.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + count);
   return {
@@ -109,6 +114,7 @@ async function initiate(asa: Asa, load: Load): Promise<ClientResult> {
     failures: [...reasons.values()].reduce((sum, count) => sum + count, 0),
     reasons: Object.fromEntries(reasons),
     rate: Math.round(latenciesMs.length / seconds),
+    cpuUsPerSession: Math.round(cpuUs / load.sessions),
     p50Ms: quantile(latenciesMs, 0.5),
     p99Ms: quantile(latenciesMs, 0.99),
   };
