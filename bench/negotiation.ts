@@ -95,7 +95,7 @@ const round = (value: number, digits: number): number => Number(value.toFixed(di
 async function compare(lab: Lab, options: Options): Promise<number> {
   const { concurrency, sessions, repeats, placement } = options;
   // Long enough for the compiler of the JavaScript engine, short beside the run.
-  const warmup = Math.min(2000, Math.ceil(sessions / 2));
+  const warmup = Math.min(4000, Math.ceil(sessions / 2));
   const load = [
     '--sessions',
     `${sessions}`,
