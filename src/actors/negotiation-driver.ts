@@ -106,7 +106,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #drawn: DrawnId | undefined;
   #sessionId: number | undefined;
   #activeKey: string | undefined;
-  #timer: TimerId | undefined;
+  #timer: TimerId;
   /** Tells a timer that is due from one that was stopped in the same turn. */
   #timerRound = 0;
   /** The command being carried out, until it is answered. */
@@ -298,6 +298,8 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
     sessionId: number | undefined,
   ): void {
     this.#owner.counters.add(reason);
+    // What has no message type has no session id either, whatever its second element is.
+    if (messageType === undefined) sessionId = undefined;
     if (this.#sessionId !== undefined && sessionId !== undefined && sessionId !== this.#sessionId) {
       this.#actor.send(FOREIGN);
       return;
