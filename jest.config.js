@@ -1,9 +1,11 @@
-// Tests run from compiled output, because worker threads do; NODE_OPTIONS=--experimental-vm-modules is set by npm.
+// Tests run from compiled output, because worker threads do. `npm test` builds first; see scripts/test.mjs.
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/scripts/lib/jest-environment.mjs',
   roots: ['<rootDir>/dist/test'],
   testMatch: ['**/*.test.js'],
   transform: {},
+  testTimeout: 30_000,
+  reporters: ['default', '<rootDir>/scripts/lib/jest-reporter.mjs'],
   coverageProvider: 'v8',
   collectCoverageFrom: ['dist/src/**/*.js'],
 };

@@ -2,7 +2,7 @@
  * Every limit of the engine, with its default. Each one is counted under the name given here when it is reached,
  * and can be set through `Grasp.start({ limits })`.
  */
-import type { SessionLimits } from './session-protocol.js';
+import { DEFAULT_SESSION_LIMITS, type CompleteSessionLimits } from './session-limits.js';
 
 /** Limits of the listener worker. */
 export interface ListenerLimits {
@@ -42,12 +42,13 @@ export interface RegistryLimits {
   readonly objectives: number;
 }
 
-export interface Limits extends SessionLimits, ListenerLimits, CoreLimits, RegistryLimits {
+export interface Limits extends CompleteSessionLimits, ListenerLimits, CoreLimits, RegistryLimits {
   /** Session events under way between a session worker and an ASA's thread, before requests are refused. */
   readonly sessionWindow: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
+  ...DEFAULT_SESSION_LIMITS,
   asas: 1_000,
   objectives: 10_000,
   discoveryQueue: 1_024,
@@ -61,10 +62,5 @@ export const DEFAULT_LIMITS: Limits = {
   responseConnectMs: 1_000,
   responseConnections: 256,
   responseMs: 10_000,
-  sessions: 20_000,
-  pendingConnections: 2_048,
-  firstMessageMs: 10_000,
-  requestQueue: 1_024,
-  maxMessageBytes: 2_048,
   sessionWindow: 4_096,
 };

@@ -41,6 +41,11 @@ export class SessionIds {
     return this.#left;
   }
 
+  /** The blocks this host draws from or still has sessions of; a new core must not give their ids again. */
+  get ownBlocks(): Uint32Array[] {
+    return this.#own.map(({ ids }) => ids);
+  }
+
   /** Ids of this engine, own and others', that are or may come into use. */
   get size(): number {
     return this.#announced.size;

@@ -24,11 +24,17 @@ export interface SessionSink {
 
 /** A listen: where requests go. */
 export interface ListenSink {
+  /** The session host it is at. */
+  readonly host: string;
   incoming(request: Extract<FromSessions, { t: 'incoming' }>, sessions: SessionsLine): void;
   /** The session host is there (again): say how many requests can be taken. */
   reopened(): void;
   ended(failure: Failure): void;
 }
+
+/** A call to a session host, before it gets its number. */
+export type SessionCall = DistributiveOmit<Extract<ToSessions, { call: number }>, 'call'>;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** What one waiting call wants to hear. */
 interface Waiting {
@@ -71,7 +77,7 @@ export class SessionsLine {
   }
 
   /** Sends a call and waits for its answer (`request`, `step`) or confirmation. Rejects with a GraspError. */
-  call(event: Omit<Extract<ToSessions, { call: number }>, 'call'> & { t: string }): Promise<Answer | undefined> {
+  call(event: SessionCall): Promise<Answer | undefined> {
     if (this.#lost) return Promise.reject(toError(this.#lost));
     const call = this.#client.nextNumber();
     return new Promise((resolve, reject) => {
@@ -209,7 +215,7 @@ export class Client implements ClientControl {
     const line = new SessionsLine(this, host, raw, this.#window);
     this.#lines.set(host, line);
     for (const waiter of this.#lineWaiters.get(host)?.splice(0) ?? []) waiter(line);
-    for (const sink of [...this.#listens.values()]) sink.reopened();
+    for (const sink of [...this.#listens.values()]) if (sink.host === host) sink.reopened();
   }
 
   sessionsLost(host: string, failure: Failure): void {

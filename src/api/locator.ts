@@ -40,7 +40,7 @@ export type PeerLike =
 
 export function toAsaLocator(cached: CachedLocator): AsaLocator {
   const { locator, diverted, expiresAt } = cached;
-  const protocol =
+  const protocol: AsaLocator['protocol'] =
     locator.protocol === IPPROTO_TCP ? 'tcp' : locator.protocol === IPPROTO_UDP ? 'udp' : locator.protocol;
   const rest = {
     port: locator.port,

@@ -38,15 +38,15 @@ export interface EngineControl {
 
 /** What the supervisor tells a client. */
 export interface ClientControl {
-  attachCore(port: unknown): void;
+  attachCore(port: unknown): void | Promise<void>;
   /** A session host (again): data port, and the listens of this client there are to be taken up. */
-  attachSessions(host: string, port: unknown): void;
+  attachSessions(host: string, port: unknown): void | Promise<void>;
   /** A session host is gone with its sessions: they end with this failure. */
-  sessionsLost(host: string, failure: Failure): void;
+  sessionsLost(host: string, failure: Failure): void | Promise<void>;
   /** The core is gone, and with it the discoveries under way. */
-  coreLost(failure: Failure): void;
+  coreLost(failure: Failure): void | Promise<void>;
   /** A listen ended from the engine's side: deregistered, or its port could not be opened again. */
-  listenEnded(listen: number, failure: Failure): void;
+  listenEnded(listen: number, failure: Failure): void | Promise<void>;
 }
 
 export interface ThreadStatus {

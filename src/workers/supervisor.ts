@@ -333,8 +333,8 @@ export class Supervisor {
     if (this.#closing === undefined) this.#counters.add(`worker.lost.${host.role}`);
     const failure = { code: ErrorCode.engineLost, detail: error.message };
     for (const client of this.#clients.values()) {
-      if (host.role === 'core') client.control.coreLost(failure);
-      else if (host.role === 'sessions') client.control.sessionsLost(host.name, failure);
+      if (host.role === 'core') void client.control.coreLost(failure);
+      else if (host.role === 'sessions') void client.control.sessionsLost(host.name, failure);
     }
     if (host.role === 'sessions' || host.role === 'asa') {
       const core = this.#hosts.get('core');
@@ -363,15 +363,15 @@ export class Supervisor {
     if (host.role === 'core') {
       const [atCore, atClient] = this.placement.channel();
       await host.calls<CoreControl>().attachClient(client.id, atCore);
-      client.control.attachCore(atClient);
-    } else if ((host.role === 'sessions' && client.host === undefined) || client.host === host.name) {
+      await client.control.attachCore(atClient);
+    } else if (host.role === 'sessions' && client.host === undefined) {
       const [atHost, atClient] = this.placement.channel();
       await host.calls<SessionsControl>().attachClient(client.id, atHost);
       // What listened there listens again, on the same port, before the client offers to take requests.
       for (const listen of this.#registry.listensOf({ client: client.id, host: host.name })) {
         if (listen.open) await this.#reopen(host, listen, client);
       }
-      client.control.attachSessions(host.name, atClient);
+      await client.control.attachSessions(host.name, atClient);
     }
   }
 
@@ -383,7 +383,7 @@ export class Supervisor {
       this.#registry.listens.delete(listen.listen);
       await this.#announce(listen.objective);
       const code = GraspError.is(error) ? error.code : ErrorCode.unspec;
-      client.control.listenEnded(listen.listen, { code, detail: error instanceof Error ? error.message : '' });
+      void client.control.listenEnded(listen.listen, { code, detail: error instanceof Error ? error.message : '' });
     }
   }
 
@@ -473,7 +473,7 @@ export class Supervisor {
         await this.#endListen(listen);
         listens.delete(listen.listen);
         const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
-        this.#clients.get(asa.client)?.control.listenEnded(listen.listen, failure);
+        void this.#clients.get(asa.client)?.control.listenEnded(listen.listen, failure);
       }
       await this.#endSessions(asa, name);
     });

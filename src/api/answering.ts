@@ -1,0 +1,39 @@
+import type { Answer, SessionKey } from '../actors/session-protocol.js';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import { SessionError, type SessionsLine } from './client.js';
+
+/** The peer's answer to a request or a step, as far as it is one. */
+export type PeerAnswer =
+  | Extract<Answer, { state: 'offered' }>
+  | Extract<Answer, { state: 'accepted' }>
+  | { readonly state: 'declined'; readonly reason: string };
+
+/**
+ * Waits for the answer of a request or a step. A decline is an answer, every other failure rejects. When `signal`
+ * aborts, the session is declined and the call rejects with the signal's reason.
+ */
+export async function answered(
+  line: SessionsLine,
+  session: SessionKey,
+  answering: Promise<Answer | undefined>,
+  signal: AbortSignal | undefined,
+): Promise<PeerAnswer> {
+  const giveUp = (): void => {
+    // The session may end by itself in the same moment: then there is nothing left to decline.
+    line.call({ t: 'end', session, accept: false, reason: 'aborted' }).catch(() => undefined);
+  };
+  signal?.addEventListener('abort', giveUp, { once: true });
+  try {
+    const answer = await answering;
+    if (!answer || answer.state === 'failed') throw new GraspError(ErrorCode.unspec, 'no answer');
+    return answer;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof SessionError && error.code === ErrorCode.declined) {
+      return { state: 'declined', reason: error.reason ?? '' };
+    }
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
+}

@@ -1,0 +1,252 @@
+import { pathToFileURL } from 'node:url';
+import type { Limits } from '../actors/limits.js';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import type { Clock } from '../runtime/index.js';
+import { SubstrateError } from '../substrate/types.js';
+import { connect, serve } from '../workers/control.js';
+import type { ClientControl, EngineControl, EngineStatus } from '../workers/engine-control.js';
+import { nodeClock } from '../workers/node-clock.js';
+import { cryptoRandom, inlinePlacement, workerPlacement } from '../workers/placement.js';
+import { isPort } from '../workers/ports.js';
+import type { SubstrateChoice } from '../workers/substrate-init.js';
+import { Supervisor } from '../workers/supervisor.js';
+import { Asa } from './asa.js';
+import type { AsaInit, AsaModule, AsaThreadControl } from './asa-thread.js';
+import { Client } from './client.js';
+
+export interface GraspOptions {
+  /** What carries the messages: real interfaces (`plain`), or a node of a {@link SimulatedNetwork}. */
+  readonly substrate: SubstrateChoice;
+  /**
+   * `worker` (default): core, listener and sessions in threads of their own. `inline`: everything in the calling
+   * thread, through the same mailboxes; for small devices, debugging, virtual time.
+   */
+  readonly placement?: 'worker' | 'inline' | undefined;
+  /** Only with `inline`: time, real or virtual. */
+  readonly clock?: Clock | undefined;
+  /** Most session workers; default max(1, min(4, cores − 1)). Started when first needed. */
+  readonly sessionWorkers?: number | undefined;
+  /** ms without an answer until an engine worker is replaced; default 500. */
+  readonly hungAfterMs?: number | undefined;
+  /** The same for workers that hold ASA code; default 10,000. */
+  readonly asaHungAfterMs?: number | undefined;
+  /** Single limits; the others keep their defaults. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Testing: hear the engine's own multicasts too. Default false. */
+  readonly listenSelf?: boolean | undefined;
+  /** Testing, only with `inline`: messages between actors are copied as between threads. Default false. */
+  readonly cloneMessages?: boolean | undefined;
+}
+
+/** An ASA module that runs in a worker of its own; see {@link Grasp.spawnAsa}. */
+export interface SpawnedAsa {
+  readonly name: string;
+  /** Thread of the worker; 0 with inline placement. */
+  readonly threadId: number;
+  /** What the module's default export returned. Rejects with what it threw, or engineLost (41). */
+  readonly done: Promise<unknown>;
+  /** Aborts the module's signal, ends its sessions and its worker, deregisters the ASA. */
+  stop(): Promise<void>;
+}
+
+/** The client of the thread that called `Grasp.start`. */
+const MAIN_CLIENT = 'main';
+
+/**
+ * A GRASP engine (RFC 8990) with its API (RFC 8991). Several may run in one process; nothing is global.
+ *
+ * @example
+ * const grasp = await Grasp.start({ substrate: { kind: 'plain', interfaces: ['eth0'], insecure: true } });
+ * const asa = await grasp.registerAsa('Gray');
+ * for await (const locator of asa.discover('EX3')) console.log(locator);
+ * await grasp.close();
+ */
+export class Grasp implements AsyncDisposable {
+  readonly #supervisor: Supervisor;
+  readonly #client: Client;
+  readonly #spawned = new Set<SpawnedAsa>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(supervisor: Supervisor, client: Client) {
+    this.#supervisor = supervisor;
+    this.#client = client;
+  }
+
+  /**
+   * Starts an engine; resolves when it answers and sends. Rejects: 3 bad option, unknown interface, a worker that
+   * cannot start. Without `insecure: true` a plain substrate has no security, and calls give 16.
+   */
+  static async start(options: GraspOptions): Promise<Grasp> {
+    const { placement = 'worker', clock = nodeClock } = options;
+    if (placement === 'worker' && clock !== nodeClock) {
+      throw new GraspError(ErrorCode.unspec, 'a clock of your own needs placement: "inline"');
+    }
+    if (placement !== 'worker' && placement !== 'inline') {
+      throw new GraspError(ErrorCode.unspec, `placement is "worker" or "inline", not ${String(placement)}`);
+    }
+    checkLimits(options.limits);
+    let supervisor: Supervisor;
+    try {
+      supervisor = await Supervisor.start({
+        substrate: options.substrate,
+        placement:
+          placement === 'inline'
+            ? inlinePlacement(clock, cryptoRandom, { clone: options.cloneMessages ?? false })
+            : workerPlacement((init) =>
+                init.role === 'asa'
+                  ? new URL('./asa-entry.js', import.meta.url)
+                  : new URL('../workers/entry.js', import.meta.url),
+              ),
+        sessionWorkers: options.sessionWorkers,
+        hungAfterMs: options.hungAfterMs,
+        asaHungAfterMs: options.asaHungAfterMs,
+        limits: options.limits,
+        listenSelf: options.listenSelf,
+      });
+    } catch (error) {
+      if (error instanceof SubstrateError) throw new GraspError(ErrorCode.unspec, error.message, { cause: error });
+      throw error;
+    }
+    const client = new Client({
+      control: supervisor.controlFor(MAIN_CLIENT),
+      clock,
+      window: supervisor.limits.sessionWindow,
+      chooseHost: () => supervisor.sessionHostFor(),
+    });
+    await supervisor.attachClient(MAIN_CLIENT, client);
+    return new Grasp(supervisor, client);
+  }
+
+  /** Registers an ASA of this thread. Rejects: 3 not a name, 4 registry full, 5 name in use, 42 engine closed. */
+  async registerAsa(name: string): Promise<Asa> {
+    return new Asa(this.#client, name, await this.#client.control.registerAsa(name));
+  }
+
+  /**
+   * Runs an ASA module in a worker of its own, together with its sessions. The module's default export is called
+   * with `{ asa, data, signal }`; when it returns or throws, or its worker ends, the ASA is deregistered.
+   *
+   * `data` crosses by structuredClone. Rejects: 4, 5, 42, and what the module throws while it is loaded.
+   *
+   * @example
+   * const briggs = await grasp.spawnAsa(new URL('./briggs.js', import.meta.url), { name: 'Briggs', data: 400 });
+   * await briggs.done;
+   */
+  async spawnAsa(url: URL | string, options: { name: string; data?: unknown }): Promise<SpawnedAsa> {
+    const { name, data } = options;
+    const href = url instanceof URL ? url.href : url.includes('://') ? url : pathToFileURL(url).href;
+    const spawned =
+      this.#supervisor.placement.kind === 'inline'
+        ? await this.#spawnInline(href, name, data)
+        : await this.#spawnWorker(href, name, data);
+    this.#spawned.add(spawned);
+    const forget = (): void => void this.#spawned.delete(spawned);
+    spawned.done.then(forget, forget);
+    return spawned;
+  }
+
+  /** A snapshot: threads, actors by machine and state, queues, counters with reasons, limits. */
+  status(): Promise<EngineStatus> {
+    return this.#supervisor.status();
+  }
+
+  /** Ends sessions, listeners and threads; what waits rejects with 42. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#spawned].map((each) => each.stop()));
+    this.#client.close(new GraspError(ErrorCode.closed, 'the engine is closed'));
+    await this.#supervisor.close();
+  }
+
+  async #spawnInline(href: string, name: string, data: unknown): Promise<SpawnedAsa> {
+    const asa = await this.registerAsa(name);
+    const controller = new AbortController();
+    let done: Promise<unknown>;
+    try {
+      const module = (await import(href)) as AsaModule;
+      done = Promise.resolve(module.default({ asa, data: structuredClone(data), signal: controller.signal }));
+    } catch (error) {
+      await asa.deregister();
+      throw error;
+    }
+    const ended = done.finally(() => asa.deregister());
+    ended.catch(() => undefined);
+    return {
+      name,
+      threadId: 0,
+      done: ended,
+      stop: async () => {
+        controller.abort(new GraspError(ErrorCode.closed));
+        await asa.deregister();
+      },
+    };
+  }
+
+  async #spawnWorker(href: string, name: string, data: unknown): Promise<SpawnedAsa> {
+    const supervisor = this.#supervisor;
+    const { placement } = supervisor;
+    const client = `asa:${name}`;
+    const control = supervisor.controlFor(client);
+    const handle = await control.registerAsa(name);
+    const [engine, engineThere] = placement.channel();
+    const [thread, threadThere] = placement.channel();
+    serve(control satisfies EngineControl, placement.world.toEndpoint(engine), isPort);
+    const remote = connect<AsaThreadControl>(placement.world.toEndpoint(thread), isPort);
+    let stopped = false;
+    const worker = supervisor.startAsaThread(name, () => ({
+      init: {
+        name,
+        handle,
+        client,
+        engine: engineThere,
+        control: threadThere,
+        window: supervisor.limits.sessionWindow,
+      } satisfies AsaInit,
+      ports: [engineThere, threadThere],
+    }));
+    const stop = async (): Promise<void> => {
+      if (stopped) return;
+      stopped = true;
+      await supervisor.detachClient(client);
+      await worker.stop();
+    };
+    try {
+      await worker.host.ready();
+      // What the supervisor tells the client needs no answer, and the thread may end at any time.
+      await supervisor.attachClient(client, remote.calls satisfies ClientControl, worker.host.name);
+      await Promise.race([remote.calls.load(href), worker.lost]);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    const { threadId } = worker.host;
+    const done = Promise.race([remote.calls.run(data), worker.lost]).finally(stop);
+    done.catch(() => undefined);
+    return {
+      name,
+      threadId,
+      done,
+      stop: async () => {
+        // A module that does not heed its signal is ended with its thread.
+        void remote.calls.abort().catch(() => undefined);
+        await stop();
+      },
+    };
+  }
+}
+
+function checkLimits(limits: Partial<Limits> | undefined): void {
+  for (const [name, value] of Object.entries(limits ?? {})) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 0)) {
+      throw new GraspError(ErrorCode.unspec, `limits.${name} is a whole number, not ${String(value)}`);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import type { ObjectiveRegistration } from '../workers/engine-control.js';
+import type { Asa } from './asa.js';
+import type { Client } from './client.js';
+import { RequestSource, SessionIterator, type Listening } from './listening.js';
+import type { NegotiationSession } from './session.js';
+
+/** An objective as an ASA registers it: RFC 8991 §2.3.2.4, api.md §4.3. */
+export interface ObjectiveOptions {
+  /** UTF-8, compared byte by byte. Names without colon are registered with IANA (RFC 8990 §2.10.1). */
+  readonly name: string;
+  /** Default false. Not together with `synchronize`. */
+  readonly negotiate?: boolean | undefined;
+  /** Default false. */
+  readonly synchronize?: boolean | undefined;
+  /** Dry-run negotiation is allowed; only with `negotiate`. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** 1 … 255; default 6 (GRASP_DEF_LOOPCT, RFC 8990 §2.6). */
+  readonly loopCount?: number | undefined;
+  /** ms; lifetime of what a discovery tells about it. Default 60000. */
+  readonly ttlMs?: number | undefined;
+  /** Several ASAs may register the name, if all say so (D-03). Default false. */
+  readonly overlap?: boolean | undefined;
+  /** Largest message of its sessions if its specification allows more than 2048 bytes (RFC 8990 §2.8.3). */
+  readonly maxMessageBytes?: number | undefined;
+}
+
+export interface OnNegotiateOptions {
+  /** Sessions handled at the same time; further requests wait, up to `limits.requestQueue`. Default 100. */
+  readonly concurrency?: number | undefined;
+  /** Hears of errors that the handler threw; the session has been declined then. Default: a process warning. */
+  readonly onError?: ((error: unknown, session: NegotiationSession) => void) | undefined;
+  /** Stops the listen when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Characters of an error's message that are told to the peer. */
+const MAX_REASON_LENGTH = 200;
+
+/** An objective registered by an ASA of this engine. */
+export class Objective {
+  readonly asa: Asa;
+  readonly name: string;
+  readonly negotiate: boolean;
+  readonly synchronize: boolean;
+  readonly dryRun: boolean;
+  readonly loopCount: number;
+  /** @internal */
+  readonly maxMessageBytes: number | undefined;
+  readonly #client: Client;
+  #deregistered = false;
+
+  /** @internal */
+  constructor(client: Client, asa: Asa, registration: ObjectiveRegistration, maxMessageBytes: number | undefined) {
+    this.#client = client;
+    this.asa = asa;
+    this.name = registration.name;
+    this.negotiate = registration.negotiate;
+    this.synchronize = registration.synchronize;
+    this.dryRun = registration.dryRun;
+    this.loopCount = registration.loopCount;
+    this.maxMessageBytes = maxMessageBytes;
+  }
+
+  get deregistered(): boolean {
+    return this.#deregistered;
+  }
+
+  /**
+   * Serves requests: `handler` gets each session, its value the one requested. When the handler returns and the
+   * session is still this side's to end, or when it throws, the session is declined with a stated reason.
+   *
+   * Resolves when the objective can be discovered. Rejects: 6, 13, 15, 16.
+   *
+   * @example
+   * await ex3.onNegotiate(async (session) => {
+   *   const result = await session.negotiateStep(['NZD', 80]);
+   *   if (result.state === 'offered') await session.endNegotiate({ accept: true });
+   * });
+   */
+  async onNegotiate(
+    handler: (session: NegotiationSession) => unknown,
+    options: OnNegotiateOptions = {},
+  ): Promise<Listening> {
+    const { concurrency = 100, onError = warn, signal } = options;
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new GraspError(ErrorCode.unspec, 'concurrency is a whole number of at least 1');
+    }
+    this.#assertListenable();
+    signal?.throwIfAborted();
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const source = new RequestSource({
+      client: this.#client,
+      capacity: concurrency,
+      onSession: (session) => void serve(session, handler, onError).finally(() => source.release()),
+      onEnd: end,
+    });
+    await source.open(this.asa.handle, this.name);
+    const listening: Listening = { port: source.port, ended, stop: () => source.stop() };
+    signal?.addEventListener('abort', () => void listening.stop(), { once: true });
+    return listening;
+  }
+
+  /**
+   * Serves requests one at a time: the next session is handed out when the one before is done with, without a gap
+   * in which a request would be refused. Leaving the loop stops listening. Its first `next` rejects with 6, 13,
+   * 15 or 16 if the objective cannot be listened for; a later one with 13 when it is deregistered meanwhile.
+   */
+  listenNegotiate(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<NegotiationSession> {
+    this.#assertListenable();
+    return new SessionIterator(this.#client, this.asa.handle, this.name, options.signal);
+  }
+
+  /** Ends its listens (13) and sessions (19), and forgets it. Idempotent. */
+  async deregister(): Promise<void> {
+    if (this.#deregistered) return;
+    this.#deregistered = true;
+    await this.#client.control.deregisterObjective(this.asa.handle, this.name);
+  }
+
+  #assertListenable(): void {
+    if (this.#deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(this.name));
+    if (!this.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(this.name));
+  }
+}
+
+async function serve(
+  session: NegotiationSession,
+  handler: (session: NegotiationSession) => unknown,
+  onError: (error: unknown, session: NegotiationSession) => void,
+): Promise<void> {
+  let reason = 'no answer by the ASA';
+  try {
+    await handler(session);
+  } catch (error) {
+    // A session that ended under the handler is no fault of the handler's.
+    if (!(error instanceof GraspError && session.ended)) onError(error, session);
+    const message = error instanceof Error ? error.message : String(error);
+    reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH);
+  }
+  if (session.ended) return;
+  // It may end in this moment by the peer's doing; then nobody is left to be told.
+  await session.endNegotiate({ accept: false, reason }).catch(() => undefined);
+}
+
+function warn(error: unknown, session: NegotiationSession): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`handler of ${session.objective}: ${text}`, 'GraspHandlerWarning');
+}

@@ -1,0 +1,235 @@
+import type { Answer, Failure, ObjectiveHead, SessionKey } from '../actors/session-protocol.js';
+import {
+  decodeValue,
+  encodeValue,
+  ErrorCode,
+  F_NEG_DRY,
+  GraspError,
+  GRASP_DEF_TIMEOUT,
+} from '../protocol/index.js';
+import type { Target } from '../substrate/types.js';
+import { answered } from './answering.js';
+import { checkedLoopCount, checkedUint32, encoded, timeoutOf } from './checks.js';
+import { SessionError, toError, type SessionsLine } from './client.js';
+
+/** What an answer to a request or a step can be. */
+export type NegotiateResult =
+  /** The peer accepted what was offered last; the session is over. `value` is that offer. */
+  | { readonly state: 'accepted'; readonly value: unknown }
+  /** The peer made a counter-offer: it is this side's turn. */
+  | {
+      readonly state: 'offered';
+      readonly session: NegotiationSession;
+      readonly value: unknown;
+      /** As received (RFC 8991 §2.3.5). */
+      readonly loopCount: number;
+    }
+  /** The peer declined; the session is over. `reason` is "" if it gave none. */
+  | { readonly state: 'declined'; readonly reason: string };
+
+export interface StepOptions {
+  /** ms to wait for the peer's answer; default and 0: 60000 (GRASP_DEF_TIMEOUT, RFC 8990 §2.6). */
+  readonly timeoutMs?: number | null | undefined;
+  /** The loop count received last, or less: the engine takes the smaller, less one (RFC 8990 §2.8.7). */
+  readonly loopCount?: number | undefined;
+  /** Must be the session's (RFC 8990 §2.10.2). */
+  readonly dryRun?: boolean | undefined;
+  /** Ends the session with a decline when aborted; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The code a call gets when the connection was lost while it was this side's turn (api.md §5). */
+const SOCKET_ERROR = {
+  step: ErrorCode.sockErrNegStep,
+  wait: ErrorCode.sockErrWait,
+  end: ErrorCode.sockErrEnd,
+} as const;
+
+interface Beginning {
+  readonly line: SessionsLine;
+  readonly key: SessionKey;
+  readonly role: 'initiator' | 'responder';
+  readonly head: ObjectiveHead;
+  readonly sessionId: number;
+  readonly remote: Target;
+  readonly value: Uint8Array;
+  readonly loopCount: number;
+}
+
+/**
+ * One negotiation with one peer: RFC 8990 §2.5.5, RFC 8991 §2.3.5. Both sides take turns: whoever has received an
+ * offer steps, waits or ends. Any number of sessions may run at once, also with the same peer.
+ *
+ * @example
+ * let result = await asa.requestNegotiate(ex3, ['NZD', 300], { peer });
+ * while (result.state === 'offered') {
+ *   const [unit, sum] = result.value as [string, number];
+ *   if (sum >= 250) {
+ *     await result.session.endNegotiate({ accept: true });
+ *     break;
+ *   }
+ *   result = await result.session.negotiateStep([unit, 260]);
+ * }
+ */
+export class NegotiationSession {
+  readonly objective: string;
+  readonly role: 'initiator' | 'responder';
+  /** RFC 8990 §2.7; for logs, unique together with the peer only. */
+  readonly sessionId: number;
+  /** The peer's end of the connection. */
+  readonly remote: Target;
+  /** All messages of a session are dry run or none is (RFC 8990 §2.10.2). */
+  readonly dryRun: boolean;
+  readonly #line: SessionsLine;
+  readonly #key: SessionKey;
+  readonly #controller = new AbortController();
+  #encodedValue: Uint8Array;
+  #loopCount: number;
+  #ended = false;
+  /** How the session ended while nobody waited; the next call is told, once. */
+  #untold: Failure | undefined;
+
+  /** @internal */
+  constructor(beginning: Beginning) {
+    this.#line = beginning.line;
+    this.#key = beginning.key;
+    this.role = beginning.role;
+    this.objective = beginning.head.name;
+    this.dryRun = (beginning.head.flags & F_NEG_DRY) !== 0;
+    this.sessionId = beginning.sessionId;
+    this.remote = beginning.remote;
+    this.#encodedValue = beginning.value;
+    this.#loopCount = beginning.loopCount;
+    this.#line.track(this.#key, { ended: (failure) => this.endedUnnoticed(failure) });
+  }
+
+  /** The value received last, decoded. Maps are `Map`, a tag-24 item is `RawCbor`. */
+  get value(): unknown {
+    return decodeValue(this.#encodedValue);
+  }
+
+  /** The same as the CBOR item that was received. */
+  get encodedValue(): Uint8Array {
+    return this.#encodedValue;
+  }
+
+  /** The loop count received last. */
+  get loopCount(): number {
+    return this.#loopCount;
+  }
+
+  /** Aborts when the session ends, whatever ends it; its reason is a {@link GraspError}. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Makes the next offer (M_NEGOTIATE, RFC 8990 §2.8.7) and waits for the answer. One call at a time.
+   *
+   * Rejects: 3 not this side's turn, value not encodable, dry run changed; 19 session over; 20 no connection;
+   * 21 loop count exhausted; 22 send failed; 23–28 what the peer did; 40 too big (session lives); 41 worker lost.
+   */
+  async negotiateStep(value: unknown, options: StepOptions = {}): Promise<NegotiateResult> {
+    const timeoutMs = timeoutOf(options.timeoutMs);
+    const loopCount = options.loopCount === undefined ? undefined : checkedLoopCount(options.loopCount);
+    const bytes = encoded(value);
+    const told = this.#tell('step');
+    if (told) return told;
+    options.signal?.throwIfAborted();
+    const answer = this.#line.call({
+      t: 'step',
+      session: this.#key,
+      value: bytes,
+      loopCount,
+      dryRun: options.dryRun,
+      timeoutMs,
+    });
+    try {
+      const result = await answered(this.#line, this.#key, answer, options.signal);
+      if (result.state === 'offered') {
+        this.#encodedValue = result.value;
+        this.#loopCount = result.loopCount;
+        return { state: 'offered', session: this, value: this.value, loopCount: result.loopCount };
+      }
+      this.#end(new GraspError(ErrorCode.noSession, `${result.state} by the peer`));
+      return result.state === 'accepted' ? { state: 'accepted', value: decodeValue(bytes) } : result;
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Asks the peer for patience (M_WAIT, RFC 8990 §2.8.9): its timer starts anew with `timeoutMs` (default and 0:
+   * 60000). May be repeated. Rejects: 3 not this side's turn, 16, 19, 20, 29.
+   */
+  async negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
+    const waitMs = timeoutOf(checkedUint32(timeoutMs ?? 0, 'timeoutMs'));
+    this.#tell('wait');
+    await this.#confirmed(this.#line.call({ t: 'wait', session: this.#key, waitMs }));
+  }
+
+  /**
+   * Ends the session (M_END, RFC 8990 §2.8.8): `accept` the value received last, on this side's turn only, or
+   * decline at any time, with a reason. Rejects: 3 not this side's turn, 16, 19, 20, 30.
+   */
+  async endNegotiate(result: { accept: true } | { accept: false; reason?: string | undefined }): Promise<void> {
+    this.#tell('end');
+    const reason = result.accept ? undefined : result.reason;
+    await this.#confirmed(this.#line.call({ t: 'end', session: this.#key, accept: result.accept, reason }));
+    this.#end(new GraspError(ErrorCode.noSession, result.accept ? 'accepted here' : 'declined here'));
+  }
+
+  /** Tells the peer that its message was unusable (M_INVALID, RFC 8990 §2.8.12) and ends the session. */
+  async sendInvalid(info?: Uint8Array | string): Promise<void> {
+    const bytes = info === undefined ? undefined : encodeValue(info);
+    this.#tell('end');
+    await this.#confirmed(this.#line.call({ t: 'invalid', session: this.#key, info: bytes }));
+    this.#end(new GraspError(ErrorCode.noSession, 'M_INVALID sent'));
+  }
+
+  /** @internal The session ended while no call was waiting. */
+  endedUnnoticed(failure: Failure): void {
+    if (this.#ended) return;
+    this.#untold = failure;
+    this.#end(toError(failure));
+  }
+
+  /** A session that ended unnoticed: says so to this call, once; later calls get noSession (19). */
+  #tell(call: 'step' | 'wait' | 'end'): NegotiateResult | undefined {
+    if (!this.#ended) return undefined;
+    const failure = this.#untold;
+    this.#untold = undefined;
+    if (!failure) throw new GraspError(ErrorCode.noSession);
+    if (failure.code === ErrorCode.declined && call === 'step') {
+      return { state: 'declined', reason: failure.reason ?? '' };
+    }
+    throw toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
+  }
+
+  async #confirmed(done: Promise<Answer | undefined>): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    }
+  }
+
+  /** Refusals before sending leave the session as it was; everything else has ended it. */
+  #failed(error: unknown): void {
+    if (error instanceof SessionError && !error.over) return;
+    this.#end(error instanceof GraspError ? error : new GraspError(ErrorCode.noSession));
+  }
+
+  #end(error: GraspError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#line.forget(this.#key);
+    this.#controller.abort(error);
+  }
+}

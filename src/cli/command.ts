@@ -1,0 +1,60 @@
+/** What every command runs in: its output, the way to stop it, and the engine it may start. */
+import type { Asa, Grasp } from './api.js';
+import { GraspError } from '../protocol/index.js';
+import { Exit, describeFailure } from './exit.js';
+import type { Output } from './output.js';
+
+export interface CommandContext {
+  readonly output: Output;
+  /** Aborts at SIGINT or SIGTERM: the command ends what it has begun and closes its engine. */
+  readonly signal: AbortSignal;
+  /** Makes ASA names unique on the machine (`offer-4711`). */
+  readonly processId: number;
+  /** Starts an engine as the shared options (`--interface`, `--insecure`) say. Rejects a CliError. */
+  startEngine(): Promise<Grasp>;
+}
+
+/** What commands that use the network have in common. */
+export interface SharedOptions {
+  /** Names of the interfaces to use; absent: every usable one. */
+  readonly interface?: readonly string[] | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly verbose?: boolean | undefined;
+}
+
+/**
+ * Runs `use` with an engine and an ASA named after the command, and closes the engine whatever happens. A failure
+ * is told in one line and becomes the exit code; an interruption is none.
+ */
+export async function withAsa(
+  context: CommandContext,
+  command: string,
+  use: (asa: Asa, grasp: Grasp) => Promise<Exit>,
+): Promise<Exit> {
+  const { output, signal } = context;
+  let grasp: Grasp | undefined;
+  try {
+    grasp = await context.startEngine();
+    const { interfaces, security } = await grasp.status();
+    const names = interfaces.map((i) => i.name).join(', ') || 'no interface';
+    output.log(`engine runs on ${names}; security: ${security}`);
+    const exit = await use(await grasp.registerAsa(`${command}-${context.processId}`), grasp);
+    if (output.options.verbose) output.log(`counters: ${JSON.stringify((await grasp.status()).counters)}`);
+    return exit;
+  } catch (error) {
+    if (isInterruption(error, signal)) {
+      output.log('interrupted');
+      return Exit.noAgreement;
+    }
+    output.failure(error);
+    return describeFailure(error).exit;
+  } finally {
+    await grasp?.close();
+  }
+}
+
+/** True for what calls reject with because the user ended the command. */
+export function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  return signal.aborted && (error === signal.reason || (GraspError.is(error) && error.code === 42));
+}

@@ -1,0 +1,186 @@
+/**
+ * `grasp demo` (`npm start`): Briggs and Gray of the older GRASP documents negotiate EX3 over a simulated link. Two
+ * engines with their worker threads, in one process; everything printed comes from the public API, and the same seed
+ * prints the same bytes: no times, ports or ids.
+ */
+import { Grasp, SimulatedNetwork, nodeClock, type AsaLocator, type EngineStatus } from '../api.js';
+import type { CommandContext } from '../command.js';
+import { Briggs, Gray } from '../demo/asas.js';
+import { planGray } from '../demo/characters.js';
+import { Conversation, Narrator } from '../demo/conversation.js';
+import { Dice } from '../demo/prng.js';
+import { CliError, Exit, describeFailure } from '../exit.js';
+import { isInterruption } from '../command.js';
+
+export interface DemoOptions {
+  readonly seed?: number | undefined;
+  /** Absent or 1: one Gray negotiates several times; more: each once, all at the same time. */
+  readonly grays?: number | undefined;
+}
+
+/** Shows an acceptance, a decline with a reason, a wait and a loop exhaustion. */
+export const DEFAULT_SEED = 17_544;
+/** Negotiations of a single Gray. */
+const ROUNDS = 4;
+const LINK = 'street';
+const OBJECTIVE = 'EX3';
+
+export async function demo(context: CommandContext, options: DemoOptions): Promise<Exit> {
+  const stage = new Stage(context, options);
+  try {
+    await stage.open();
+    await stage.play();
+    return Exit.done;
+  } catch (error) {
+    if (isInterruption(error, context.signal)) return Exit.noAgreement;
+    context.output.failure(error);
+    return describeFailure(error).exit;
+  } finally {
+    await stage.close();
+  }
+}
+
+/** The conversations of a seed; each Gray asks for another sum. */
+export function planConversations(seed: number, grays: number): Conversation[] {
+  const taken = new Set<number>();
+  const count = grays === 1 ? ROUNDS : grays;
+  return Array.from({ length: count }, (_, i) => {
+    const name = grays === 1 ? 'Gray' : `Gray-${i + 1}`;
+    return new Conversation(i + 1, name, planGray(new Dice(seed, 0x64a1, i), taken));
+  });
+}
+
+class Stage {
+  readonly #seed: number;
+  readonly #grayCount: number;
+  readonly #network: SimulatedNetwork;
+  readonly #narrator: Narrator;
+  #bank: Grasp | undefined;
+  #street: Grasp | undefined;
+
+  constructor(
+    readonly context: CommandContext,
+    options: DemoOptions,
+  ) {
+    this.#seed = options.seed ?? DEFAULT_SEED;
+    this.#grayCount = options.grays ?? 1;
+    this.#network = new SimulatedNetwork({ seed: this.#seed, clock: nodeClock });
+    this.#narrator = new Narrator(context.output);
+  }
+
+  async open(): Promise<void> {
+    const start = (name: string): Promise<Grasp> =>
+      Grasp.start({
+        substrate: { kind: 'simulated', node: this.#network.addNode(name, { links: [LINK] }) },
+        sessionWorkers: 1,
+      });
+    [this.#bank, this.#street] = await Promise.all([start('bank'), start('client')]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#bank?.close(), this.#street?.close()]);
+    this.#network.close();
+  }
+
+  async play(): Promise<void> {
+    const [bank, street] = [this.#bank!, this.#street!];
+    const conversations = planConversations(this.#seed, this.#grayCount);
+    const briggs = new Briggs(nodeClock, this.#seed, this.#grayCount);
+    const names = this.#grayCount === 1 ? 'Gray the client' : `${this.#grayCount} Grays, all clients,`;
+    this.context.output.line(
+      { event: 'demo', objective: OBJECTIVE, seed: this.#seed, grays: this.#grayCount },
+      `Briggs the banker and ${names} negotiate ${OBJECTIVE} over a simulated link (seed ${this.#seed}).`,
+    );
+    await this.#openBank(bank, briggs);
+    const grays = await this.#gatherGrays(street);
+    if (this.#grayCount === 1) await this.#oneAfterTheOther(briggs, grays[0]!, conversations);
+    else await this.#allAtOnce(briggs, grays, conversations);
+    await this.#summary(bank, street);
+  }
+
+  async #openBank(engine: Grasp, briggs: Briggs): Promise<void> {
+    const asa = await engine.registerAsa(Briggs.NAME);
+    const ex3 = await asa.registerObjective({ name: OBJECTIVE, negotiate: true });
+    await ex3.onNegotiate((session) => briggs.serve(session), { signal: this.context.signal });
+  }
+
+  /** Registers the Grays; the first one looks for a bank and tells the others. */
+  async #gatherGrays(engine: Grasp): Promise<Gray[]> {
+    const names =
+      this.#grayCount === 1 ? ['Gray'] : Array.from({ length: this.#grayCount }, (_, i) => `Gray-${i + 1}`);
+    const asas = await Promise.all(names.map((name) => engine.registerAsa(name)));
+    const bank = await firstLocator(asas[0]!.discover(OBJECTIVE, { signal: this.context.signal }));
+    this.context.output.line(
+      {
+        event: 'locator',
+        asa: names[0],
+        objective: OBJECTIVE,
+        address: bank.address,
+        interface: bank.interface,
+      },
+      `${names[0]} discovers ${OBJECTIVE} at ${bank.address}.`,
+    );
+    return Promise.all(
+      asas.map(async (asa) => {
+        const ex3 = await asa.registerObjective({ name: OBJECTIVE, negotiate: true, overlap: true });
+        return new Gray(asa, ex3, bank);
+      }),
+    );
+  }
+
+  async #oneAfterTheOther(briggs: Briggs, gray: Gray, conversations: readonly Conversation[]): Promise<void> {
+    for (const conversation of conversations) {
+      this.context.signal.throwIfAborted();
+      briggs.expect(conversation);
+      this.#narrator.introduce(conversation);
+      conversation.onEntry = (entry) => this.#narrator.entry(conversation, entry);
+      await Promise.all([gray.negotiate(conversation), conversation.finished]);
+      this.#narrator.end(conversation);
+    }
+  }
+
+  /** Everybody talks at the same time; what was said is printed one conversation after the other. */
+  async #allAtOnce(
+    briggs: Briggs,
+    grays: readonly Gray[],
+    conversations: readonly Conversation[],
+  ): Promise<void> {
+    for (const conversation of conversations) briggs.expect(conversation);
+    await Promise.all(
+      conversations.map((conversation, i) =>
+        Promise.all([grays[i]!.negotiate(conversation), conversation.finished]),
+      ),
+    );
+    for (const conversation of conversations) {
+      this.#narrator.introduce(conversation);
+      for (const entry of conversation.entries) this.#narrator.entry(conversation, entry);
+      this.#narrator.end(conversation);
+    }
+  }
+
+  async #summary(bank: Grasp, street: Grasp): Promise<void> {
+    const threads = ['main', ...(await threadNames('bank', bank)), ...(await threadNames('client', street))];
+    const counters = this.#network.counters()[LINK]!;
+    const { datagrams, streams, streamMessages } = counters;
+    const said = datagrams + streamMessages;
+    this.context.output.line(
+      {
+        event: 'summary',
+        links: [{ name: LINK, messages: said, datagrams, streams, streamMessages }],
+        threads,
+      },
+      `\nMessages on link ${LINK}: ${said} (${datagrams} multicast, ${streamMessages} in ${streams} streams). ` +
+        `Threads: ${threads.length} (${threads.join(', ')}).`,
+    );
+  }
+}
+
+async function threadNames(engine: string, grasp: Grasp): Promise<string[]> {
+  const { threads }: EngineStatus = await grasp.status();
+  return threads.map((thread) => `${engine} ${thread.name}`).sort();
+}
+
+async function firstLocator(discovery: AsyncIterable<AsaLocator>): Promise<AsaLocator> {
+  for await (const locator of discovery) return locator;
+  throw new CliError(Exit.noAgreement, `nobody answered for ${OBJECTIVE}`);
+}

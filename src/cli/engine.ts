@@ -1,0 +1,41 @@
+/** Starts the engine a command runs on, and says clearly what is in the way when it does not start. */
+import { networkInterfaces } from 'node:os';
+import { Grasp } from './api.js';
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import type { SharedOptions } from './command.js';
+import { CliError, Exit } from './exit.js';
+
+/** The real network, on the interfaces the shared options name. Rejects a {@link CliError} with exit code 3. */
+export async function startEngine(options: SharedOptions): Promise<Grasp> {
+  const { interface: interfaces, insecure } = options;
+  if (insecure !== true) throw new CliError(Exit.engine, noSecurityText, noSecurityHint);
+  try {
+    return await Grasp.start({
+      substrate: {
+        kind: 'plain',
+        insecure,
+        ...(interfaces === undefined ? {} : { interfaces: [...interfaces] }),
+      },
+    });
+  } catch (error) {
+    throw startFailure(error, interfaces ?? []);
+  }
+}
+
+const noSecurityText = `${new GraspError(ErrorCode.noSecurity).message} (noSecurity, code 16): nothing protects GRASP on these interfaces`;
+const noSecurityHint = 'to run it unprotected all the same (tests only), add --insecure';
+
+function startFailure(error: unknown, asked: readonly string[]): CliError {
+  const existing = Object.keys(networkInterfaces());
+  const missing = asked.filter((name) => !existing.includes(name));
+  const cause = error instanceof Error ? error.message : String(error);
+  if (missing.length > 0) {
+    return new CliError(
+      Exit.engine,
+      `no usable interface ${missing.map((name) => JSON.stringify(name)).join(', ')}`,
+      `interfaces that are up: ${existing.join(', ')}`,
+      { cause: error },
+    );
+  }
+  return new CliError(Exit.engine, `the engine could not start: ${cause}`, undefined, { cause: error });
+}

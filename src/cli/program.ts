@@ -1,0 +1,197 @@
+/** The command line: every command with its options and help text, and how a run ends. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
+import type { CommandContext, SharedOptions } from './command.js';
+import { decode } from './commands/decode.js';
+import { demo, type DemoOptions } from './commands/demo.js';
+import { discover, type DiscoverOptions } from './commands/discover.js';
+import { negotiate, type NegotiateOptions } from './commands/negotiate.js';
+import { offer, type OfferOptions } from './commands/offer.js';
+import { Exit, describeFailure } from './exit.js';
+import type { Grasp } from './api.js';
+import { parseNumber } from './json-text.js';
+import { Output, type Streams } from './output.js';
+import type { Quantity } from './strategy.js';
+import { parseValue } from './values.js';
+
+/** What a run needs of the world around it. */
+export interface World extends Streams {
+  readonly version: string;
+  readonly processId: number;
+  /** Aborts at SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** All of standard input as text. */
+  stdin(): Promise<string>;
+  startEngine(options: SharedOptions): Promise<Grasp>;
+}
+
+const VALUE_HELP = `
+VALUE is JSON: '["NZD",300]', 42, '"text"', '{"key":[1,2.5]}'. Integers keep all their digits, 1.0 is a float.
+What JSON cannot say: {"$bytes":"00ff"} {"$tag":[32,"urn:x"]} {"$map":[[1,"one"]]} {"$cbor":VALUE} (tag 24)
+{"$float":"NaN"} {"$simple":19} {"$undefined":true}. With --cbor VALUE is one CBOR item in hex.
+A VALUE that begins with - goes after --, e.g. grasp offer EX3 --insecure -- -5`;
+
+const EXIT_HELP = `
+Exit codes: 0 done; 1 no agreement, nobody found, or a code that came from a peer (1, 17-28, 31-37);
+2 usage; 3 the engine could not start or run.`;
+
+/** Runs one command line (without `node` and script). Resolves the exit code; never rejects. */
+export async function run(argv: readonly string[], world: World): Promise<Exit> {
+  let exit: Exit = Exit.done;
+  const program = buildProgram(world, (code) => (exit = code));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    // Commander has told its own errors already; help and --version end here too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.done : Exit.usage;
+    new Output(world, { json: false, verbose: argv.includes('--verbose') }).failure(error);
+    return describeFailure(error).exit;
+  }
+}
+
+function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
+  const program = new Command('grasp')
+    .description('GRASP (RFC 8990) on the command line: discover, offer and negotiate objectives.')
+    .version(world.version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => world.stdout(text), writeErr: (text) => world.stderr(text) })
+    .showHelpAfterError('(grasp COMMAND --help tells the arguments and options)')
+    .addHelpText('after', EXIT_HELP);
+
+  const contextOf = (options: SharedOptions): CommandContext => ({
+    output: new Output(world, { json: options.json === true, verbose: options.verbose === true }),
+    signal: world.signal,
+    processId: world.processId,
+    startEngine: () => world.startEngine(options),
+  });
+
+  networked(program.command('discover'))
+    .description('Who offers an objective: one line for each locator, as the answers come (RFC 8990 2.5.4).')
+    .argument('<NAME>', 'name of the objective, e.g. EX3')
+    .option('--timeout <MS>', 'how long to collect answers (default: 100 x loop count)', uint32)
+    .option('--first', 'end at the first answer')
+    .addOption(loopCountOption())
+    .addHelpText('after', EXIT_HELP)
+    .action(async (name: string, options: DiscoverOptions & SharedOptions) => {
+      setExit(await discover(contextOf(options), name, options));
+    });
+
+  networked(program.command('offer'))
+    .description(
+      'Answer negotiation requests until interrupted (RFC 8990 2.5.5). ' +
+        'Of a VALUE ["unit",number] at most VALUE is given: a smaller request is accepted at once, to a larger one ' +
+        'half is offered, then more in equal steps up to VALUE. Of any other VALUE an equal one is accepted, else ' +
+        'VALUE is offered instead.',
+    )
+    .argument('<NAME>', 'name of the objective, e.g. EX3')
+    .argument('<VALUE>', 'what is offered, e.g. \'["NZD",400]\'')
+    .option('--once', 'end after one session; exit 0 only if it ended in agreement')
+    .option('--dry-run', 'serve dry-run requests too (F_NEG_DRY); without it they are declined')
+    .option('--cbor', 'VALUE is CBOR in hex')
+    .addOption(stepTimeoutOption())
+    .addHelpText('after', VALUE_HELP + EXIT_HELP)
+    .action(
+      async (name: string, text: string, options: OfferOptions & SharedOptions & { cbor?: boolean }) => {
+        setExit(await offer(contextOf(options), name, parseValue(text, options), options));
+      },
+    );
+
+  networked(program.command('negotiate'))
+    .description(
+      'Ask one peer for VALUE (RFC 8990 2.5.5). For a VALUE ["unit",number] come down in equal steps to --min; an ' +
+        'offer is accepted when it reaches what would be asked for next. Any other VALUE is accepted only as it is.',
+    )
+    .argument('<NAME>', 'name of the objective, e.g. EX3')
+    .argument('<VALUE>', 'what is asked for, e.g. \'["NZD",300]\'')
+    .option('--min <N>', 'the least to accept of an amount (default: VALUE itself)', quantity)
+    .option('--accept-any', 'accept whatever is offered')
+    .option('--dry-run', 'negotiate without consequences (F_NEG_DRY)')
+    .option('--peer <ADDR[%IF]:PORT>', 'ask this peer instead of the first one discovered')
+    .option('--cbor', 'VALUE is CBOR in hex')
+    .addOption(loopCountOption())
+    .addOption(stepTimeoutOption())
+    .addHelpText('after', VALUE_HELP + EXIT_HELP)
+    .action(
+      async (name: string, text: string, options: NegotiateOptions & SharedOptions & { cbor?: boolean }) => {
+        setExit(await negotiate(contextOf(options), name, parseValue(text, options), options));
+      },
+    );
+
+  shared(program.command('decode'))
+    .description(
+      'Say what bytes mean, as CBOR and as GRASP messages. Exit 0 if each item is a valid message, else 1.',
+    )
+    .argument('[HEX...]', 'hex digits of one or more CBOR items; absent: read from standard input')
+    .addHelpText('after', '\nBlanks, colons, line ends and a leading 0x do not matter.')
+    .action(async (parts: string[], options: SharedOptions) => {
+      const text = parts.length > 0 ? parts.join('') : await world.stdin();
+      setExit(decode(contextOf(options).output, text));
+    });
+
+  shared(program.command('demo'))
+    .description(
+      'Briggs the banker and Gray the client negotiate EX3 over a simulated link: two engines with their worker ' +
+        'threads, nothing outside this process. The same seed tells the same story.',
+    )
+    .option('--seed <N>', 'which story to tell', uint32)
+    .option('--grays <N>', 'how many Grays ask Briggs at once (1 to 100)', grayCount)
+    .action(async (options: DemoOptions & SharedOptions) => {
+      setExit(await demo(contextOf(options), options));
+    });
+
+  return program;
+}
+
+/** Options of every command. */
+function shared(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON object per line instead of text')
+    .option('--verbose', 'log to standard error what happens');
+}
+
+/** Options of commands that use the network. */
+function networked(command: Command): Command {
+  return shared(command)
+    .option(
+      '-i, --interface <IF>',
+      'interface to use; repeatable (default: every one that is up, multicast-capable and not loopback)',
+      (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
+    )
+    .option('--insecure', 'run though nothing secures the interfaces (tests only)');
+}
+
+function loopCountOption(): Option {
+  return new Option('--loop-count <N>', `loop count, 1 to 255 (default: ${GRASP_DEF_LOOPCT})`).argParser(
+    (text) => integer(text, 1, 255),
+  );
+}
+
+function stepTimeoutOption(): Option {
+  return new Option(
+    '--timeout <MS>',
+    `how long to wait for each answer (default: ${GRASP_DEF_TIMEOUT})`,
+  ).argParser((text) => integer(text, 1, MAX_UINT32));
+}
+
+function integer(text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^[0-9]+$/.test(text) || value < least || value > most) {
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}
+
+function uint32(text: string): number {
+  return integer(text, 0, MAX_UINT32);
+}
+
+function grayCount(text: string): number {
+  return integer(text, 1, 100);
+}
+
+function quantity(text: string): Quantity {
+  const value = parseNumber(text);
+  if (value === undefined) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from '@jest/globals';
+import { Exit, comesFromPeer, describeFailure, exitForCode, CliError } from '../../src/cli/exit.js';
+import { ErrorCode, GraspError } from '../../src/protocol/index.js';
+import { startEngine } from '../../src/cli/engine.js';
+import { grasp } from './world.js';
+
+describe('usage errors end with 2 and start nothing', () => {
+  test.each<[string, readonly string[], string]>([
+    ['no command', [], 'Usage: grasp'],
+    ['unknown command', ['frobnicate'], "unknown command 'frobnicate'"],
+    ['unknown option', ['discover', 'EX3', '--frob'], "unknown option '--frob'"],
+    ['no name', ['discover'], "missing required argument 'NAME'"],
+    ['no value', ['offer', 'EX3'], "missing required argument 'VALUE'"],
+    ['surplus argument', ['discover', 'EX3', 'EX4'], 'too many arguments'],
+    ['VALUE no JSON', ['offer', 'EX3', '[1'], 'VALUE is not JSON'],
+    ['VALUE no hex', ['offer', 'EX3', 'zz', '--cbor'], 'VALUE is not hexadecimal'],
+    ['VALUE no item', ['offer', 'EX3', '0102', '--cbor'], 'not one well-formed CBOR item'],
+    ['--timeout no number', ['discover', 'EX3', '--timeout', 'soon'], 'whole number from 0 to 4294967295'],
+    ['--timeout beyond 32 bit', ['discover', 'EX3', '--timeout', '4294967296'], 'whole number'],
+    ['--timeout 0 of a step', ['negotiate', 'EX3', '1', '--timeout', '0'], 'whole number from 1'],
+    ['--loop-count 0', ['discover', 'EX3', '--loop-count', '0'], 'whole number from 1 to 255'],
+    ['--loop-count 256', ['negotiate', 'EX3', '1', '--loop-count', '256'], 'whole number from 1 to 255'],
+    ['--min no number', ['negotiate', 'EX3', '["a",1]', '--min', 'x'], 'It must be a number'],
+    ['--min without amount', ['negotiate', 'EX3', '1', '--min', '1'], '--min goes only with'],
+    ['--min above VALUE', ['negotiate', 'EX3', '["a",1]', '--min', '2'], '--min 2 is more than'],
+    ['--peer without port', ['negotiate', 'EX3', '1', '--peer', 'fd00::1'], 'no address with a port'],
+    ['--grays 0', ['demo', '--grays', '0'], 'whole number from 1 to 100'],
+    ['--seed text', ['demo', '--seed', 'x'], 'whole number'],
+    ['decode without hex', ['decode', 'xyz'], 'not hexadecimal'],
+    ['decode of nothing', ['decode'], 'nothing to decode'],
+  ])('%s', async (_name, argv, message) => {
+    const run = await grasp(argv);
+    expect(run.exit).toBe(Exit.usage);
+    expect(run.stderr).toContain(message);
+    expect(run.stdout).toBe('');
+    expect(run.stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+test('help and version end with 0 on stdout, and every command tells its options', async () => {
+  const version = await grasp(['--version']);
+  expect(version).toMatchObject({ exit: Exit.done, stdout: '0.0.0-test\n', stderr: '' });
+  const help = await grasp(['--help']);
+  expect(help.exit).toBe(Exit.done);
+  const options: Readonly<Record<string, readonly string[]>> = {
+    discover: ['--interface', '--insecure', '--json', '--verbose', '--timeout', '--first', '--loop-count'],
+    offer: ['--interface', '--insecure', '--json', '--verbose', '--once', '--dry-run', '--cbor', '--timeout'],
+    negotiate: ['--min', '--accept-any', '--dry-run', '--peer', '--timeout', '--cbor', '--loop-count', '--interface'],
+    decode: ['--json'],
+    demo: ['--seed', '--grays', '--json'],
+  };
+  for (const [command, names] of Object.entries(options)) {
+    expect(help.stdout).toContain(command);
+    const one = await grasp([command, '--help']);
+    expect(one.exit).toBe(Exit.done);
+    for (const name of names) expect(one.stdout).toContain(name);
+  }
+});
+
+describe('exit codes', () => {
+  test('what a peer did or that nobody was there is 1: codes 1, 17-28, 31-37', () => {
+    const fromPeer = Object.values(ErrorCode).filter((code) => exitForCode(code) === Exit.noAgreement);
+    const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    expect(fromPeer).toEqual([1, ...range(17, 28), ...range(31, 37)]);
+    expect(comesFromPeer(0)).toBe(false);
+    expect(exitForCode(0)).toBe(Exit.done);
+  });
+
+  test('noSecurity, lost workers and the like are 3; what the user wrote and cannot be sent is 2', () => {
+    for (const code of [3, 4, 5, 6, 16, 29, 30, 41, 42, 43]) expect(exitForCode(code)).toBe(Exit.engine);
+    for (const code of [ErrorCode.invalidLoc, ErrorCode.tooBig]) expect(exitForCode(code)).toBe(Exit.usage);
+  });
+
+  test('a failure is one line with the RFC name and number, and says what to do', () => {
+    const failure = describeFailure(new GraspError(ErrorCode.noSecurity));
+    expect(failure).toMatchObject({ exit: Exit.engine, message: 'No security (noSecurity, code 16)' });
+    expect(failure.hint).toContain('--insecure');
+    expect(describeFailure(new GraspError(ErrorCode.noDiscReply)).exit).toBe(Exit.noAgreement);
+    expect(describeFailure(new CliError(Exit.usage, 'x', 'y'))).toEqual({ exit: 2, message: 'x', hint: 'y' });
+    expect(describeFailure(new TypeError('bad'))).toMatchObject({ exit: Exit.engine, message: 'bad' });
+    expect(describeFailure('text')).toMatchObject({ exit: Exit.engine, message: 'text' });
+  });
+});
+
+describe('the engine does not start', () => {
+  test('without --insecure: noSecurity (16), exit 3, and how to allow it', async () => {
+    const run = await grasp(['negotiate', 'EX3', '["NZD",300]'], { startEngine });
+    expect(run.exit).toBe(Exit.engine);
+    expect(run.stderr).toContain('noSecurity, code 16');
+    expect(run.stderr).toContain('--insecure');
+    expect(run.stdout).toBe('');
+  });
+
+  test('an unknown interface: exit 3, and which ones exist', async () => {
+    const run = await grasp(['discover', 'EX3', '-i', 'nosuchif0', '--insecure'], { startEngine });
+    expect(run.exit).toBe(Exit.engine);
+    expect(run.stderr).toContain('"nosuchif0"');
+    expect(run.stderr).toMatch(/interfaces that are up: .*lo/);
+  });
+
+  test('any other reason: exit 3 and one line', async () => {
+    const run = await grasp(['discover', 'EX3'], { startEngine: () => Promise.reject(new Error('no memory')) });
+    expect(run).toMatchObject({ exit: Exit.engine, stdout: '', stderr: 'grasp: no memory\n' });
+  });
+});

@@ -1,0 +1,45 @@
+/** A command line without a process: what it prints is kept, its engine is whatever the test gives it. */
+import type { Grasp } from '../../src/cli/api.js';
+import type { SharedOptions } from '../../src/cli/command.js';
+import type { Exit } from '../../src/cli/exit.js';
+import { run, type World } from '../../src/cli/program.js';
+
+export type Line = Readonly<Record<string, unknown>>;
+
+export interface Run {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Lines of stdout read as JSON. */
+  readonly lines: readonly Line[];
+  readonly exit: Exit;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly stdin?: string | undefined;
+  readonly processId?: number | undefined;
+  readonly startEngine?: ((options: SharedOptions) => Promise<Grasp>) | undefined;
+  /** Called for each complete line of stdout as it is printed. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** Runs `grasp ...argv`. */
+export async function grasp(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
+  let stdout = '';
+  let stderr = '';
+  const world: World = {
+    version: '0.0.0-test',
+    processId: options.processId ?? 1,
+    signal: options.signal ?? new AbortController().signal,
+    stdout: (text) => {
+      stdout += text;
+      for (const line of text.split('\n')) if (line !== '') options.onLine?.(line);
+    },
+    stderr: (text) => (stderr += text),
+    stdin: () => Promise.resolve(options.stdin ?? ''),
+    startEngine: options.startEngine ?? (() => Promise.reject(new Error('this test starts no engine'))),
+  };
+  const exit = await run(argv, world);
+  const json = stdout.split('\n').filter((line) => line.startsWith('{"event"'));
+  return { stdout, stderr, exit, lines: json.map((line) => JSON.parse(line) as Line) };
+}

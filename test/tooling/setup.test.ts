@@ -1,0 +1,208 @@
+/** What `npm start` and `npm test` do before their work, tried on throw-away folders. */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { loadScript, root } from './root.js';
+
+const { installProblem, nodeProblem, pruneOrphans, reduceTo, withLock } = await loadScript<{
+  nodeProblem: (version: string, range: string) => string | undefined;
+  installProblem: (directory: string, scope?: 'all' | 'build') => string | undefined;
+  reduceTo: (scope: 'all' | 'build', directory: string) => { manifest: unknown; lock: unknown };
+  pruneOrphans: (directory: string) => string[];
+  withLock: <T>(directory: string, work: () => T | Promise<T>) => Promise<T>;
+}>('scripts/lib/setup.mjs');
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'anima-setup-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function put(path: string, content: unknown = ''): void {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), typeof content === 'string' ? content : JSON.stringify(content));
+}
+
+describe('the Node version', () => {
+  test.each(['20.11.0', '20.11.1', '20.20.2', '22.0.0', '100.1.0'])('%s will do', (version) => {
+    expect(nodeProblem(version, '>=20.11')).toBeUndefined();
+  });
+  test.each(['20.10.0', '18.20.0', '9.99.0', 'nonsense'])('%s is refused by name', (version) => {
+    expect(nodeProblem(version, '>=20.11')).toContain(`needs Node.js >=20.11; this is ${version}`);
+  });
+});
+
+describe('the installed packages', () => {
+  const lock = (packages: object): object => ({ packages: { '': { version: '0.1.0' }, ...packages } });
+  const a = { 'node_modules/a': { version: '1.0.0' } };
+
+  test('match', () => {
+    put('package-lock.json', lock({ ...a, 'node_modules/mac': { version: '1.0.0', optional: true } }));
+    put('node_modules/.package-lock.json', { packages: a });
+    put('node_modules/a/package.json');
+    expect(installProblem(folder)).toBeUndefined();
+  });
+  test('were never installed, or not to the end', () => {
+    put('package-lock.json', lock(a));
+    put('node_modules/a/package.json');
+    expect(installProblem(folder)).toMatch(/missing or incomplete/);
+  });
+  test('are of another version', () => {
+    put('package-lock.json', lock(a));
+    put('node_modules/.package-lock.json', { packages: { 'node_modules/a': { version: '0.9.0' } } });
+    expect(installProblem(folder)).toBe('node_modules/a is 0.9.0, not 1.0.0');
+  });
+  test('lack one', () => {
+    put('package-lock.json', lock(a));
+    put('node_modules/.package-lock.json', { packages: a });
+    expect(installProblem(folder)).toBe('node_modules/a is missing');
+  });
+});
+
+describe('what npm start installs', () => {
+  const entries = {
+    'node_modules/xstate': { version: '5.0.0' },
+    'node_modules/typescript': { version: '6.0.3', dev: true },
+    'node_modules/@types/node': { version: '20.1.0', dev: true, dependencies: { 'undici-types': '6' } },
+    'node_modules/undici-types': { version: '6.1.0', dev: true },
+  };
+  const perhaps = { 'node_modules/detect-libc': { version: '2.0.0', devOptional: true } };
+  const jest = { 'node_modules/jest': { version: '30.0.0', dev: true } };
+  const manifest = {
+    name: 'x',
+    version: '0.1.0',
+    dependencies: { xstate: '5' },
+    devDependencies: { jest: '30', typescript: '6', '@types/node': '20' },
+  };
+  const reduced = { ...manifest, devDependencies: { typescript: '6', '@types/node': '20' } };
+
+  beforeEach(() => {
+    put('package.json', { ...manifest, scripts: { prepare: 'exit 1' } });
+    put('package-lock.json', {
+      lockfileVersion: 3,
+      packages: { '': manifest, ...entries, ...perhaps, ...jest },
+    });
+  });
+
+  test('is the run-time packages, the compiler and its types, with what they need', () => {
+    expect(reduceTo('build', folder)).toEqual({
+      manifest: reduced,
+      lock: { lockfileVersion: 3, packages: { '': reduced, ...entries, ...perhaps } },
+    });
+  });
+
+  test('is enough to start, not to test', () => {
+    put('node_modules/.package-lock.json', { packages: entries });
+    for (const path of Object.keys(entries)) put(`${path}/package.json`);
+    expect(installProblem(folder, 'build')).toBeUndefined();
+    expect(installProblem(folder, 'all')).toBe('node_modules/detect-libc is missing, not 2.0.0');
+  });
+});
+
+test('outputs whose source is gone are removed, others stay', () => {
+  put('test/here.test.ts');
+  for (const name of ['here', 'gone']) {
+    for (const end of ['js', 'js.map', 'd.ts', 'd.ts.map']) put(`dist/test/${name}.test.${end}`);
+  }
+  put('dist/test/old/gone.test.js');
+  put('dist/src.tsbuildinfo');
+  expect(pruneOrphans(folder).sort()).toEqual(
+    [
+      'dist/test/gone.test.d.ts',
+      'dist/test/gone.test.d.ts.map',
+      'dist/test/gone.test.js',
+      'dist/test/gone.test.js.map',
+      'dist/test/old/gone.test.js',
+    ].sort(),
+  );
+  expect(existsSync(join(folder, 'dist/test/here.test.js'))).toBe(true);
+  expect(existsSync(join(folder, 'dist/test/old'))).toBe(false);
+  expect(existsSync(join(folder, 'dist/src.tsbuildinfo'))).toBe(true);
+});
+
+describe('two set-ups at once', () => {
+  test('run one after the other', async () => {
+    // The other one is a process of its own that appends to a file inside the lock, thrice at a time.
+    const script = join(root, 'scripts/lib/setup.mjs');
+    const code = `
+      import { appendFileSync } from 'node:fs';
+      import { setImmediate as turn } from 'node:timers/promises';
+      import { withLock } from ${JSON.stringify(script)};
+      const [folder, name] = process.argv.slice(1);
+      for (let i = 0; i < 20; i++) await withLock(folder, async () => {
+        for (let j = 0; j < 3; j++) { appendFileSync(folder + '/log', name); await turn(); }
+      });`;
+    const shell = ['a', 'b']
+      .map((name) => `"${process.execPath}" --input-type=module -e "$CODE" "${folder}" ${name} &`)
+      .join(' ');
+    const run = spawnSync('sh', ['-c', `${shell} wait; cat "${folder}/log"`], {
+      encoding: 'utf8',
+      env: { ...process.env, CODE: code },
+    });
+    expect(run.stdout).toHaveLength(120);
+    expect(run.stdout).toMatch(/^(aaa|bbb)+$/);
+    expect(existsSync(join(folder, '.setup.lock'))).toBe(false);
+  });
+
+  test('the lock of a dead process is taken over', async () => {
+    const dead = spawnSync(process.execPath, ['-e', '']).pid;
+    put('.setup.lock', String(dead));
+    expect(await withLock(folder, () => 'done')).toBe('done');
+    expect(existsSync(join(folder, '.setup.lock'))).toBe(false);
+  });
+
+  test('a failing set-up releases the lock', async () => {
+    await expect(withLock(folder, () => Promise.reject(new Error('no space')))).rejects.toThrow('no space');
+    expect(existsSync(join(folder, '.setup.lock'))).toBe(false);
+  });
+});
+
+describe('a test file that leaves something open', () => {
+  function jestOn(body: string): { status: number | null; output: string; lastLine: string | undefined } {
+    put('package.json', { type: 'module' });
+    put('fixture.test.js', `import { test } from '@jest/globals';\n${body}`);
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const config = {
+      rootDir: folder,
+      transform: {},
+      testEnvironment: join(root, 'scripts/lib/jest-environment.mjs'),
+      reporters: ['default', join(root, 'scripts/lib/jest-reporter.mjs')],
+    };
+    const run = spawnSync(
+      process.execPath,
+      [
+        '--experimental-vm-modules',
+        join(root, 'node_modules/jest/bin/jest.js'),
+        '--config',
+        JSON.stringify(config),
+      ],
+      { encoding: 'utf8', cwd: folder },
+    );
+    return {
+      status: run.status,
+      output: run.stdout + run.stderr,
+      lastLine: run.stdout.trimEnd().split('\n').at(-1),
+    };
+  }
+
+  test('fails', () => {
+    const { status, output, lastLine } = jestOn(
+      `import net from 'node:net'; test('x', (done) => { net.createServer().listen(0, done); });`,
+    );
+    expect(output).toMatch(/fixture\.test\.js left open: 1 TCPServerWrap/);
+    expect(status).toBe(1);
+    expect(lastLine).toMatch(/^\d passed, 1 failed$/);
+  });
+
+  test('passes once it cleans up', () => {
+    const { status, lastLine } = jestOn(
+      `import net from 'node:net'; test('x', (done) => { const s = net.createServer().listen(0, () => s.close(done)); });`,
+    );
+    expect(lastLine).toBe('1 passed, 0 failed');
+    expect(status).toBe(0);
+  });
+});
