@@ -13,7 +13,8 @@ export interface ConnectionEnd {
 /** One way of a connection: everything arrives in the order sent, each after the link's delay. */
 class Pipe {
   readonly #queue: { readonly at: number; readonly op: ServerOp }[] = [];
-  #timer: TimerId | undefined;
+  /** Set while the head of the queue waits for its time. */
+  #timer: TimerId = undefined;
   #lastAt = 0;
 
   constructor(
