@@ -261,7 +261,7 @@ export const negotiationSession = setup({
     reportWith: ({ context, event }: Args) => context.port.reportEnded(failureOf(event)),
   },
 }).createMachine({
-  id: 'negotiation-session',
+  id: 'negotiationSession',
   initial: 'idle',
   context: ({ input }) => ({
     port: input.port,

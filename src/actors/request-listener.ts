@@ -213,7 +213,7 @@ export const requestListener = setup({
     release: ({ context }) => context.port.release(),
   },
 }).createMachine({
-  id: 'request-listener',
+  id: 'requestListener',
   initial: 'idle',
   context: ({ input }) => ({ ...input, attempts: 0, listens: [], queue: [], stopping: [] }),
 

@@ -4,7 +4,9 @@ import type { Environment, Stream, Substrate, Target } from '../substrate/types.
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
 import { NegotiationDriver, type SessionOwner } from './negotiation-driver.js';
+import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
+import { requestListener } from './request-listener.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
 import { completeSessionLimits, type CompleteSessionLimits } from './session-limits.js';
 import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
@@ -159,6 +161,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#ids.drop(first);
   }
 
+  /** For a core that was replaced: the blocks it must not give out again. */
   ownSessionIdBlocks(): Uint32Array[] {
     return this.#ids.ownBlocks;
   }
@@ -174,8 +177,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
       const key = `${machine}\n${state}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     };
-    for (const session of this.#sessions) note('negotiation-session', session.state);
-    for (const listener of this.#listeners.values()) note('request-listener', listener.state);
+    for (const session of this.#sessions) note(negotiationSession.id, session.state);
+    for (const listener of this.#listeners.values()) note(requestListener.id, listener.state);
     const actors = [...counts].sort().map(([key, count]) => {
       const [machine = '', state = ''] = key.split('\n');
       return { machine, state, count };

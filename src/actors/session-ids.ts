@@ -41,6 +41,11 @@ export class SessionIds {
     return this.#left;
   }
 
+  /** The blocks this host draws from or still has sessions of; a new core must not give their ids again. */
+  get ownBlocks(): Uint32Array[] {
+    return this.#own.map(({ ids }) => ids);
+  }
+
   /** Ids of this engine, own and others', that are or may come into use. */
   get size(): number {
     return this.#announced.size;
@@ -91,11 +96,6 @@ export class SessionIds {
     const first = block.ids[0]!;
     this.drop(first);
     this.onRetired(first);
-  }
-
-  /** The blocks drawn from now; told to a core that takes a dead one's place. */
-  get ownBlocks(): Uint32Array[] {
-    return this.#own.map(({ ids }) => ids);
   }
 
   #askForMore(): void {

@@ -29,6 +29,8 @@ export function parseAddress(text: string): ParsedAddress | undefined {
 export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
+  const inner = unmapped(bytes);
+  if (inner.length === 4) return `::ffff:${formatAddress(inner)}`;
   return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String();
 }
 

@@ -173,25 +173,27 @@ export class GraspError extends Error {
 
   /** Rebuilds an error that crossed a thread or a socket. Anything else becomes code 3 with it as the cause. */
   static fromPlain(p: unknown): GraspError {
-    if (GraspError.is(p)) return p;
-    if (typeof p !== 'object' || p === null || !('graspError' in p) || !('code' in p) || !isCode(p.code)) {
-      return new GraspError(ErrorCode.unspec, p instanceof Error ? p.message : undefined, { cause: p });
-    }
-    const detail = 'detail' in p && typeof p.detail === 'string' ? p.detail : undefined;
-    const cause = 'cause' in p ? p.cause : undefined;
-    const error = new GraspError(
-      p.code,
-      detail,
-      cause === undefined
-        ? undefined
-        : { cause: typeof cause === 'object' ? GraspError.fromPlain(cause) : cause },
-    );
-    if ('stack' in p && typeof p.stack === 'string') error.stack = p.stack;
-    return error;
+    return rebuild(p, 0);
   }
 
   /** True for any GraspError, also one made by another copy of this package or in another realm. */
   static is(e: unknown): e is GraspError {
     return typeof e === 'object' && e !== null && BRAND in e;
   }
+}
+
+function rebuild(p: unknown, depth: number): GraspError {
+  if (GraspError.is(p)) return p;
+  if (typeof p !== 'object' || p === null || !('graspError' in p) || !('code' in p) || !isCode(p.code)) {
+    return new GraspError(ErrorCode.unspec, p instanceof Error ? p.message : undefined, { cause: p });
+  }
+  const detail = 'detail' in p && typeof p.detail === 'string' ? p.detail : undefined;
+  const error = new GraspError(p.code, detail, rebuildCause('cause' in p ? p.cause : undefined, depth));
+  if ('stack' in p && typeof p.stack === 'string') error.stack = p.stack;
+  return error;
+}
+
+function rebuildCause(cause: unknown, depth: number): { cause: unknown } | undefined {
+  if (cause === undefined || cause === null || depth >= MAX_CAUSES) return undefined;
+  return { cause: typeof cause === 'object' ? rebuild(cause, depth + 1) : cause };
 }

@@ -172,27 +172,27 @@ export function readEncoded(): Uint8Array {
 
 /** Steps over one item, however deep. */
 export function skip(): void {
-  // Items still to be stepped over, and how many indefinite-length ones they lie in, innermost count last.
+  /** Items still to be stepped over in the innermost item of indefinite length; outside of one, in all. */
   let open = 1;
-  const outer: number[] = [];
+  /** The same of those it lies in. */
+  let outer: number[] | undefined;
   for (;;) {
-    if (open === 0) {
-      const left = outer[outer.length - 1];
+    if (open > 0) {
+      open--;
+    } else {
+      const left = outer?.pop();
       if (left === undefined) return;
-      if (bytes[position] !== 0xff) {
-        open = 1;
+      if (bytes[position] === 0xff) {
+        position++;
+        open = left;
         continue;
       }
-      position++;
-      open = left;
-      outer.pop();
-      continue;
+      outer!.push(left);
     }
-    open--;
     const major = bytes[position]! >> 5;
     const value = argumentOrIndefinite();
     if (value < 0) {
-      outer.push(open);
+      (outer ??= []).push(open);
       open = 0;
     } else if (major === 2 || major === 3) position += value;
     else if (major === 4) open += value;

@@ -37,18 +37,24 @@ const decoder = new Decoder(OPTIONS);
  */
 export function encodeValue(value: unknown, limits: Partial<ScanLimits> = {}): Uint8Array {
   const all = { ...DEF_VALUE_LIMITS, maxDepth: MAX_VALUE_DEPTH, ...limits };
-  if (surveyValue(value, all)) {
-    // cbor-x answers with a view of a slab that it goes on writing to.
-    const bytes = new Uint8Array(encoder.encode(value));
-    return bytes.length > all.maxBytes ? tooBig('limit.bytes') : bytes;
+  try {
+    if (surveyValue(value, all)) {
+      // cbor-x answers with a view of a slab that it goes on writing to.
+      const bytes = new Uint8Array(encoder.encode(value));
+      return bytes.length > all.maxBytes ? beyond('limit.bytes') : bytes;
+    }
+    const bytes = encodeExact(value);
+    // Items that came encoded count like any other.
+    const refused = refuseUnlessOneItem(bytes, all);
+    return refused ? beyond(refused) : bytes;
+  } catch (cause) {
+    if (GraspError.is(cause)) throw cause;
+    // A getter or proxy of the value threw, or changed it on the way.
+    throw new GraspError(ErrorCode.unspec, 'the value cannot be read', { cause });
   }
-  const bytes = encodeExact(value);
-  // Items that came encoded count like any other.
-  const refused = refuseUnlessOneItem(bytes, all);
-  return refused ? tooBig(refused) : bytes;
 }
 
-function tooBig(reason: RefusalReason): never {
+function beyond(reason: RefusalReason): never {
   const code = reason === 'limit.depth' ? ErrorCode.unspec : ErrorCode.tooBig;
   throw new GraspError(code, `the value is beyond a limit (${reason})`);
 }

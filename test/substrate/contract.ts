@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Environment, Target } from '../../src/substrate/types.js';
 import type { AgentEvent, CommandName, Commands } from './agent.js';
 import type { Harness, LinkName, NodeName } from './harness.js';
@@ -28,54 +28,8 @@ export function substrateContract(
       for (const node of NODES) world.nodes[node].forgetEvents();
     });
 
-    const call = <N extends CommandName>(
-      node: NodeName,
-      command: N,
-      args: Commands[N][0],
-    ): Promise<Commands[N][1]> => world.run(world.nodes[node].call(command, args));
-    const event = <E extends AgentEvent['event']>(
-      node: NodeName,
-      name: E,
-      matches?: (event: Extract<AgentEvent, { event: E }>) => boolean,
-    ) => world.run(world.nodes[node].event(name, matches));
-    const environment = (node: NodeName): Promise<Environment> => call(node, 'environment', {});
-    const info = async (node: NodeName, link: LinkName) => {
-      const found = (await environment(node)).interfaces.find((i) => i.name === link);
-      if (!found) throw new Error(`${node} has no interface ${link} now`);
-      return found;
-    };
-    const kindOf = async (promise: Promise<unknown>): Promise<string> => {
-      try {
-        await promise;
-        return 'no error';
-      } catch (error) {
-        if (error instanceof Refused) return error.kind;
-        throw error;
-      }
-    };
-    /** A link-local target, with the interface of the node that connects. */
-    const towards = async (node: NodeName, link: LinkName, port: number): Promise<Target> => {
-      return { address: (await info(node, link)).linkLocal!, port, interface: link };
-    };
-    /** b connects to a listener of a; both ends' numbers. */
-    const connected = async (quiet = false): Promise<{ b: number; a: number; listener: number }> => {
-      const { id, port } = await call('a', 'listen', { quiet });
-      const target = await towards('a', 'l1', port);
-      const { stream } = await call('b', 'connect', { target, timeoutMs: 5000, quiet });
-      const accepted = await event('a', 'stream', (e) => e.id === id);
-      return { b: stream, a: accepted.stream, listener: id };
-    };
-    /** Waits until so many bytes have come in on a stream; their hex. */
-    const collect = async (node: NodeName, stream: number, bytes: number): Promise<string> => {
-      let hex = '';
-      while (hex.length < 2 * bytes) hex += (await event(node, 'data', (e) => e.stream === stream)).hex;
-      return hex;
-    };
-    const ended = (node: NodeName, stream: number) =>
-      world.run(
-        world.nodes[node].any((e) => (e.event === 'end' || e.event === 'close') && e.stream === stream),
-      );
-    const closed = (node: NodeName, stream: number) => event(node, 'close', (e) => e.stream === stream);
+    const t = tools(() => world);
+    const { call, event, environment, info, kindOf, towards, connected, collect, ended, closed } = t;
 
     describe('interfaces and addresses', () => {
       test('the environment lists the chosen interfaces with link-local and further addresses', async () => {
@@ -541,5 +495,111 @@ export function substrateContract(
         }
       });
     });
+
+    describe('the end', () => {
+      let short: Harness;
+      const {
+        call: callShort,
+        event: eventShort,
+        connected: connect,
+        ended: endedShort,
+        kindOf: kind,
+        towards: to,
+        environment: env,
+      } = tools(() => short);
+      beforeEach(async () => {
+        short = await makeHarness();
+      }, 60_000);
+      afterEach(async () => {
+        await short.close();
+      });
+
+      test('close ends all that is open, once; everything asked later is refused', async () => {
+        const { a, b } = await connect();
+        await callShort('a', 'openReceiver', { interface: 'l1' });
+        const pair = await callShort('a', 'openPair', { interface: 'l1' });
+        const target = await to('a', 'l1', pair.port);
+        const { linkLocal } = (await env('b')).interfaces[0]!;
+        const nobody = {
+          address: linkLocal!.replace(/.$/, (c) => (c === '0' ? '1' : '0')),
+          port: 9,
+          interface: 'l1',
+        };
+        const pending = kind(short.nodes.a.call('connect', { target: nobody, timeoutMs: 60_000 }));
+        await callShort('a', 'close', {});
+        await callShort('a', 'close', {});
+        expect(await short.run(pending)).toBe('local');
+        expect(await eventShort('a', 'close', (e) => e.stream === a)).not.toHaveProperty('kind');
+        expect(await endedShort('b', b)).toMatchObject({ event: 'close', kind: 'reset' });
+        expect(await kind(callShort('b', 'connect', { target, timeoutMs: 5000 }))).toBe('refused');
+        expect(await kind(callShort('a', 'listen', {}))).toBe('local');
+        expect(await kind(callShort('a', 'openPair', { interface: 'l1' }))).toBe('local');
+        expect(await kind(callShort('a', 'openReceiver', { interface: 'l1' }))).toBe('local');
+        expect(await kind(callShort('a', 'connect', { target, timeoutMs: 5000 }))).toBe('local');
+        expect(short.nodes.a.pending('lost')).toEqual([]);
+      });
+
+      test('a thread or process that dies leaves nothing open', async () => {
+        const { b } = await connect();
+        const pair = await callShort('a', 'openPair', { interface: 'l1' });
+        const target = await to('a', 'l1', pair.port);
+        await short.kill('a');
+        await endedShort('b', b);
+        expect(await kind(callShort('b', 'connect', { target, timeoutMs: 5000 }))).toBe('refused');
+      });
+    });
   });
+}
+
+/** What the tests say often, towards the world they run in now. */
+function tools(world: () => Harness) {
+  const call = <N extends CommandName>(
+    node: NodeName,
+    command: N,
+    args: Commands[N][0],
+  ): Promise<Commands[N][1]> => world().run(world().nodes[node].call(command, args));
+  const event = <E extends AgentEvent['event']>(
+    node: NodeName,
+    name: E,
+    matches?: (event: Extract<AgentEvent, { event: E }>) => boolean,
+  ) => world().run(world().nodes[node].event(name, matches));
+  const environment = (node: NodeName): Promise<Environment> => call(node, 'environment', {});
+  const info = async (node: NodeName, link: LinkName) => {
+    const found = (await environment(node)).interfaces.find((i) => i.name === link);
+    if (!found) throw new Error(`${node} has no interface ${link} now`);
+    return found;
+  };
+  const kindOf = async (promise: Promise<unknown>): Promise<string> => {
+    try {
+      await promise;
+      return 'no error';
+    } catch (error) {
+      if (error instanceof Refused) return error.kind;
+      throw error;
+    }
+  };
+  /** A link-local target, with the interface of the node that connects. */
+  const towards = async (node: NodeName, link: LinkName, port: number): Promise<Target> => {
+    return { address: (await info(node, link)).linkLocal!, port, interface: link };
+  };
+  /** b connects to a listener of a; both ends' numbers. */
+  const connected = async (quiet = false): Promise<{ b: number; a: number; listener: number }> => {
+    const { id, port } = await call('a', 'listen', { quiet });
+    const target = await towards('a', 'l1', port);
+    const { stream } = await call('b', 'connect', { target, timeoutMs: 5000, quiet });
+    const accepted = await event('a', 'stream', (e) => e.id === id);
+    return { b: stream, a: accepted.stream, listener: id };
+  };
+  /** Waits until so many bytes have come in on a stream; their hex. */
+  const collect = async (node: NodeName, stream: number, bytes: number): Promise<string> => {
+    let hex = '';
+    while (hex.length < 2 * bytes) hex += (await event(node, 'data', (e) => e.stream === stream)).hex;
+    return hex;
+  };
+  const ended = (node: NodeName, stream: number) =>
+    world().run(
+      world().nodes[node].any((e) => (e.event === 'end' || e.event === 'close') && e.stream === stream),
+    );
+  const closed = (node: NodeName, stream: number) => event(node, 'close', (e) => e.stream === stream);
+  return { call, event, environment, info, kindOf, towards, connected, collect, ended, closed };
 }

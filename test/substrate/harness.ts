@@ -4,10 +4,16 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { inlinePair, SimulatedClock, type Endpoint } from '../../src/runtime/index.js';
-import { openSimulatedSubstrate, SimulatedNetwork, type Security } from '../../src/substrate/index.js';
+import {
+  openSimulatedSubstrate,
+  SimulatedNetwork,
+  type Environment,
+  type PlainOptions,
+  type Security,
+} from '../../src/substrate/index.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
 import { portEndpoint } from '../../src/workers/port-endpoint.js';
-import { createLab } from '../lab/netns.js';
+import { createLab, type Lab } from '../lab/netns.js';
 import { Agent, serve, type AgentMessage } from './agent.js';
 import { Remote } from './remote.js';
 
@@ -29,28 +35,42 @@ export interface Harness {
   /** Stops a node's thread or process, as if it were busy, and lets it go again. */
   freeze(node: NodeName): Promise<void>;
   thaw(node: NodeName): void;
+  /** Ends a node's process or thread, with all it had open, without a word. */
+  kill(node: NodeName): Promise<void>;
   /** Undefined where security is fixed when the substrate is opened. */
   readonly setSecurity?: (node: NodeName, security: Security) => void;
   close(): Promise<void>;
 }
 
+/** A plain substrate in a process of a lab's node. `limit`: file descriptors the process may have. */
+export async function startPlainAgent(
+  lab: Lab,
+  node: string,
+  options: PlainOptions,
+  limit?: number,
+): Promise<{ remote: Remote; child: ChildProcess; environment: Environment }> {
+  const script = fileURLToPath(new URL('./plain-agent.js', import.meta.url));
+  const program = [process.execPath, script, JSON.stringify(options)];
+  const argv =
+    limit === undefined ? program : ['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh', ...program];
+  const child = lab.spawn(node, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const remote = new Remote((message) => void child.stdin!.write(`${JSON.stringify(message)}\n`));
+  child.stdin!.on('error', () => undefined);
+  createInterface({ input: child.stdout! }).on('line', (line) =>
+    remote.receive(JSON.parse(line) as AgentMessage),
+  );
+  child.once('exit', (code) => remote.gone(`the agent of ${node} ended with ${code}`));
+  const { environment } = await remote.event('environment');
+  return { remote, child, environment };
+}
+
 export async function plainHarness(): Promise<Harness> {
   const lab = await createLab({ nodes: NODES, links: { l1: ['a', 'b'], l2: ['a', 'c'] }, ula: true });
-  const script = fileURLToPath(new URL('./plain-agent.js', import.meta.url));
   const children = new Map<NodeName, ChildProcess>();
   const start = async (node: NodeName): Promise<Remote> => {
-    const options = JSON.stringify({ insecure: true, interfaces: LINKS[node], pollIntervalMs: 50 });
-    const child = lab.spawn(node, [process.execPath, script, options], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const options = { insecure: true, interfaces: LINKS[node], pollIntervalMs: 50 };
+    const { remote, child } = await startPlainAgent(lab, node, options);
     children.set(node, child);
-    const remote = new Remote((message) => void child.stdin!.write(`${JSON.stringify(message)}\n`));
-    child.stdin!.on('error', () => undefined);
-    createInterface({ input: child.stdout! }).on('line', (line) =>
-      remote.receive(JSON.parse(line) as AgentMessage),
-    );
-    child.once('exit', (code) => remote.gone(`the agent of ${node} ended with ${code}`));
-    await remote.event('environment');
     return remote;
   };
   try {
@@ -64,6 +84,12 @@ export async function plainHarness(): Promise<Harness> {
       restoreLink: (link) => lab.restoreLink(link),
       freeze: async (node) => void children.get(node)!.kill('SIGSTOP'),
       thaw: (node) => void children.get(node)!.kill('SIGCONT'),
+      kill: async (node) => {
+        const child = children.get(node)!;
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        await ended;
+      },
       close: () => lab.close(),
     };
   } catch (error) {
@@ -82,7 +108,7 @@ export async function inlineHarness(): Promise<Harness> {
     const [theirs, ours] = inlinePair(clock, { clone: true });
     network.addNode(name, { links: LINKS[name] }).connectPort(theirs);
     const { endpoint, freeze, thaw } = freezable(ours);
-    gates[name] = { freeze: async () => freeze(), thaw };
+    gates[name] = { freeze: async () => freeze(), thaw, kill: async () => ours.close() };
     const substrate = await clock.until(openSimulatedSubstrate(endpoint, { clock }));
     const remote: Remote = new Remote((message) => handle(message));
     const agent = new Agent(substrate, { emit: (event) => remote.receive(event), freeze });
@@ -128,6 +154,7 @@ export async function threadsHarness(): Promise<Harness> {
         Atomics.store(gate, 0, 0);
         Atomics.notify(gate, 0);
       },
+      kill: async () => void (await worker.terminate()),
     };
     await remote.event('environment');
     return remote;
@@ -145,7 +172,7 @@ export async function threadsHarness(): Promise<Harness> {
   );
 }
 
-type Gates = Record<NodeName, { freeze: () => Promise<void>; thaw: () => void }>;
+type Gates = Record<NodeName, { freeze: () => Promise<void>; thaw: () => void; kill: () => Promise<void> }>;
 
 function simulatedHarness(
   network: SimulatedNetwork,
@@ -164,6 +191,7 @@ function simulatedHarness(
     restoreLink: async (link) => members(link).forEach((name) => network.node(name).attach(link)),
     freeze: (node) => gates[node].freeze(),
     thaw: (node) => gates[node].thaw(),
+    kill: (node) => gates[node].kill(),
     setSecurity: (node, security) => network.node(node).setSecurity(security),
     close,
   };

@@ -24,12 +24,12 @@ export interface HostInterface extends InterfaceInfo {
   readonly tentative: boolean;
 }
 
-/** The platform of this process. Throws `unsupported` where the substrate is known not to work. */
-export function thisPlatform(): Platform {
-  if (platform() === 'linux') return linux;
+/** What the substrate needs to know of a platform. Throws `unsupported` where it is known not to work. */
+export function platformOf(name: string = platform()): Platform {
+  if (name === 'linux') return linux;
   throw new SubstrateError(
     'unsupported',
-    `plain substrate on ${platform()}: one receive socket per interface bound to the group's address, interface ` +
+    `plain substrate on ${name}: one receive socket per interface bound to the group's address, interface ` +
       'flags and tentative addresses are written for Linux only; use Linux, or the simulated substrate',
   );
 }
@@ -72,12 +72,12 @@ const linux: Platform = {
 
   drops(socket: UdpSocket): number {
     const inode = socketInode(socket);
-    const line =
-      inode &&
-      read('/proc/self/net/udp6')
-        ?.split('\n')
-        .find((l) => l.split(/\s+/)[10] === inode);
-    return line ? Number(line.trim().split(/\s+/).at(-1)) : 0;
+    if (inode === undefined) return 0;
+    for (const line of (read('/proc/self/net/udp6') ?? '').split('\n')) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[9] === inode) return Number(columns.at(-1));
+    }
+    return 0;
   },
 };
 

@@ -4,6 +4,26 @@ import { splitAddress, wrapError } from './platform.js';
 
 const NOTHING = new Uint8Array(0);
 
+/** Both ends of a connection. */
+export interface Ends {
+  readonly remote: Target;
+  readonly local: Target;
+}
+
+/**
+ * The ends of a connected socket; undefined if it is gone already, or if no file descriptor is left: libuv needs
+ * one to turn the index of a link-local address into a name, and Node throws when it has none.
+ */
+export function endsOf(socket: Socket): Ends | undefined {
+  try {
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    if (remoteAddress === undefined || localAddress === undefined) return undefined;
+    return { remote: target(remoteAddress, remotePort), local: target(localAddress, localPort) };
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * A TCP connection as a {@link Stream}. The socket must have been made with `allowHalfOpen`, because a peer that
  * has finished sending may still be waiting for an answer.
@@ -17,10 +37,10 @@ export class PlainStream implements Stream {
   #state: 'open' | 'ending' | 'finishing' | 'finished' | 'aborted' = 'open';
   #closed = false;
 
-  constructor(socket: Socket, onGone: (stream: PlainStream) => void) {
+  constructor(socket: Socket, ends: Ends, onGone: (stream: PlainStream) => void) {
     this.#socket = socket;
-    this.remote = target(socket.remoteAddress, socket.remotePort);
-    this.local = target(socket.localAddress, socket.localPort);
+    this.remote = ends.remote;
+    this.local = ends.local;
     socket.on('error', (error) => {
       // What a stack says of a connection the caller dropped itself is no news.
       if (this.#state !== 'aborted') this.#error = wrapError(error, 'connection', true);
@@ -96,6 +116,6 @@ export class PlainStream implements Stream {
   }
 }
 
-function target(address: string | undefined, port: number | undefined): Target {
-  return { ...splitAddress(address ?? ''), port: port ?? 0 };
+function target(address: string, port = 0): Target {
+  return { ...splitAddress(address), port };
 }

@@ -15,9 +15,9 @@ import {
 } from '../types.js';
 import { InterfaceWatch } from './interfaces.js';
 import { settle, type PlainOptions, type PlainSettings } from './options.js';
-import { isLinkLocal, splitAddress, thisPlatform, wrapError, zoned, type Platform } from './platform.js';
+import { isLinkLocal, splitAddress, platformOf, wrapError, zoned, type Platform } from './platform.js';
 import { closeServer, closeSocket, openReceiveSocket, openSendSocket, openServer } from './sockets.js';
-import { PlainStream } from './stream.js';
+import { endsOf, PlainStream, type Ends } from './stream.js';
 
 /** Port numbers tried for a pair before giving up; each failure means that one protocol has the number taken. */
 const PAIR_ATTEMPTS = 64;
@@ -33,7 +33,7 @@ const TENTATIVE_PATIENCE_MS = 2500;
  * `unsupported` on a platform other than Linux.
  */
 export async function openPlainSubstrate(options: PlainOptions, deps: { clock: Clock }): Promise<Substrate> {
-  return new PlainSubstrate(settle(options), thisPlatform(), deps.clock);
+  return new PlainSubstrate(settle(options), platformOf(), deps.clock);
 }
 
 /** Anything open that ends with the substrate, or with its interface. */
@@ -149,12 +149,13 @@ class PlainSubstrate implements Substrate {
       socket.once('error', onError);
       socket.once('connect', () => {
         // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
-        if (socket.localPort === port && socket.localAddress === socket.remoteAddress) {
-          fail(new SubstrateError('refused', `${what}: nobody listens there`));
-          return;
+        const ends = endsOf(socket);
+        if (!ends) return fail(new SubstrateError('local', `${what}: no file descriptor left`));
+        if (ends.local.port === port && ends.local.address === ends.remote.address) {
+          return fail(new SubstrateError('refused', `${what}: nobody listens there`));
         }
         settled();
-        resolve(this.#stream(socket));
+        resolve(this.#stream(socket, ends));
       });
     });
   }
@@ -203,11 +204,17 @@ class PlainSubstrate implements Substrate {
       if (!this.#owned.has(owned)) throw new SubstrateError('local', 'the pair is closed');
       const error = await this.#send(socket, copy);
       if (!error) return;
-      if (error.code !== 'EADDRNOTAVAIL' || this.#clock.now() >= giveUpAt) {
+      const hopeful =
+        error.code === 'EADDRNOTAVAIL' && this.#clock.now() < giveUpAt && this.#isTentative(owned);
+      if (!hopeful) {
         throw wrapError(error, `multicast on ${owned.interface?.name}`);
       }
       await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, TENTATIVE_RETRY_MS));
     }
+  }
+
+  #isTentative({ interface: info }: Owned): boolean {
+    return this.#platform.list().some((item) => item.name === info?.name && item.tentative);
   }
 
   #send(socket: UdpSocket, bytes: Uint8Array): Promise<NodeJS.ErrnoException | null> {
@@ -216,17 +223,17 @@ class PlainSubstrate implements Substrate {
   }
 
   #accept(socket: Socket, onStream: (stream: Stream) => void): void {
-    // Reset by the peer while it waited in the backlog: there is nobody to talk to.
-    if (socket.remoteAddress === undefined || this.#closing) {
+    const ends = endsOf(socket);
+    if (!ends || this.#closing) {
       socket.on('error', () => undefined);
       socket.destroy();
       return;
     }
-    onStream(this.#stream(socket));
+    onStream(this.#stream(socket, ends));
   }
 
-  #stream(socket: Socket): PlainStream {
-    const stream = new PlainStream(socket, (gone) => void this.#streams.delete(gone));
+  #stream(socket: Socket, ends: Ends): PlainStream {
+    const stream = new PlainStream(socket, ends, (gone) => void this.#streams.delete(gone));
     this.#streams.add(stream);
     return stream;
   }
@@ -250,9 +257,13 @@ class PlainSubstrate implements Substrate {
     throw new SubstrateError('local', 'the substrate is closed');
   }
 
-  /** ENETDOWN is news of an interface that went down; membership and socket survive that. */
+  /**
+   * What a receive reports is about one datagram or about now: ENETDOWN of an interface that went down, or no file
+   * descriptor left to name the sender's zone. Socket and membership survive that; only a bad socket is lost.
+   */
   #socketFailed(owned: Owned, error: NodeJS.ErrnoException): void {
-    if (error.code === 'ENETDOWN' || !this.#owned.has(owned)) return;
+    if (error.code !== 'EBADF' && error.code !== 'ENOTSOCK') return;
+    if (!this.#owned.has(owned)) return;
     this.#lose(owned, wrapError(error, `socket on ${owned.interface?.name}`));
   }
 

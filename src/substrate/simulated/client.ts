@@ -261,7 +261,12 @@ class SimulatedSubstrate implements Substrate {
 
   async #release(id: number, from: Map<number, unknown>): Promise<void> {
     if (!from.delete(id) || this.#closing) return;
-    await this.#ask((req) => ({ op: 'release', req, id }));
+    try {
+      await this.#ask((req) => ({ op: 'release', req, id }));
+    } catch (error) {
+      // The substrate closed meanwhile, and everything opened here with it.
+      if (!this.#closing) throw error;
+    }
   }
 
   #ask(op: (req: number) => ClientOp): Promise<Reply> {

@@ -1,9 +1,9 @@
 import ipaddr from 'ipaddr.js';
 import type { Clock, TimerId } from '../../runtime/clock.js';
-import type { StreamErrorKind, Target } from '../types.js';
+import { SubstrateError, type StreamErrorKind, type Target } from '../types.js';
 import type { Connection } from './connection.js';
 import type { SimulatedLink } from './link.js';
-import type { Acceptor, Attachment, SimulatedNode } from './node.js';
+import type { Acceptor, SimulatedNode } from './node.js';
 
 /** Where a target leads from a node. */
 export type Route =
@@ -20,11 +20,8 @@ export type Route =
   | { readonly to: 'silence' }
   | { readonly to: 'error'; readonly kind: StreamErrorKind; readonly message: string };
 
-/** What finds routes needs to know: who else is on a link. */
-export type Neighbours = (link: SimulatedLink) => Iterable<{ node: SimulatedNode; attachment: Attachment }>;
-
 /** The route from a node to a target as things are now. `local.port` is still 0. */
-export function findRoute(from: SimulatedNode, target: Target, neighbours: Neighbours): Route {
+export function findRoute(from: SimulatedNode, target: Target): Route {
   if (!ipaddr.isValid(target.address) || !(target.port > 0 && target.port <= 65_535)) {
     return { to: 'error', kind: 'local', message: `bad target ${target.address} port ${target.port}` };
   }
@@ -37,11 +34,11 @@ export function findRoute(from: SimulatedNode, target: Target, neighbours: Neigh
     return { to: 'self', remote: end, local: { ...end, port: 0 }, usable };
   }
   return range === 'linkLocal'
-    ? linkLocalRoute(from, { ...target, address }, neighbours)
-    : globalRoute(from, { ...target, address }, neighbours);
+    ? linkLocalRoute(from, { ...target, address })
+    : globalRoute(from, { ...target, address });
 }
 
-function linkLocalRoute(from: SimulatedNode, target: Target, neighbours: Neighbours): Route {
+function linkLocalRoute(from: SimulatedNode, target: Target): Route {
   const { address, port, interface: name } = target;
   if (name === undefined) {
     return { to: 'error', kind: 'local', message: `link-local ${address} needs an interface` };
@@ -54,7 +51,7 @@ function linkLocalRoute(from: SimulatedNode, target: Target, neighbours: Neighbo
   if (address === own.linkLocal) {
     return { to: 'self', local, remote, usable: () => own.up && own.linkLocal === address };
   }
-  for (const { node, attachment } of neighbours(own.link)) {
+  for (const [attachment, node] of own.link.members) {
     if (!attachment.up || attachment.linkLocal !== address) continue;
     const usable = (): boolean =>
       own.up && attachment.up && own.linkLocal === localAddress && attachment.linkLocal === address;
@@ -63,12 +60,12 @@ function linkLocalRoute(from: SimulatedNode, target: Target, neighbours: Neighbo
   return { to: 'silence' };
 }
 
-function globalRoute(from: SimulatedNode, target: Target, neighbours: Neighbours): Route {
+function globalRoute(from: SimulatedNode, target: Target): Route {
   const { address, port } = target;
   const remote: Target = { address, port };
   for (const own of from.attachments) {
     if (!own.up) continue;
-    for (const { node, attachment } of neighbours(own.link)) {
+    for (const [attachment, node] of own.link.members) {
       if (!attachment.up || !attachment.addresses.includes(address)) continue;
       const source = own.addresses[0];
       const local: Target = source
@@ -166,10 +163,15 @@ export class ConnectAttempt {
     if (acceptor.pending > acceptor.backlog) {
       return this.#after(retryMs, () => this.#knock(2 * retryMs));
     }
-    const { connection, local } = this.establish(route, acceptor);
     const outcome = this.#outcome;
-    this.cancel();
-    outcome?.connected(connection, route.remote, local);
+    try {
+      const { connection, local } = this.establish(route, acceptor);
+      this.cancel();
+      outcome?.connected(connection, route.remote, local);
+    } catch (error) {
+      if (!(error instanceof SubstrateError)) throw error;
+      this.#fail('local', error.message);
+    }
   }
 
   #fail(kind: StreamErrorKind, message: string): void {

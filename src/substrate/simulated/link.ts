@@ -1,3 +1,4 @@
+import type { Attachment, SimulatedNode } from './node.js';
 import type { Prng } from './prng.js';
 
 /** What a link does to what crosses it. Rates are probabilities 0 … 1 per datagram and receiving interface. */
@@ -62,6 +63,8 @@ export class SimulatedLink {
     streamBytes: 0,
     streams: 0,
   };
+  /** Who is on the link, in the order of coming. @internal */
+  readonly members = new Map<Attachment, SimulatedNode>();
   readonly #prng: Prng;
 
   constructor(

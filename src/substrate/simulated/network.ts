@@ -140,7 +140,7 @@ export class SimulatedNetwork {
         bytes,
       });
     }
-    for (const { node: receiver, attachment } of this.#neighbours(link)) {
+    for (const [attachment, receiver] of link.members) {
       const arrive = (): void => {
         if (!attachment.up) return;
         for (const thread of receiver.ports) {
@@ -155,7 +155,7 @@ export class SimulatedNetwork {
 
   #connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt {
     const { node } = port;
-    const route = (): Route => findRoute(node, target, (link) => this.#neighbours(link));
+    const route = (): Route => findRoute(node, target);
     const delay = (found: Route): number => (found.to === 'peer' ? found.link.delay() : 0);
     const establish = (
       found: Route & { to: 'self' | 'peer' },
@@ -163,11 +163,18 @@ export class SimulatedNetwork {
     ): { connection: Connection; local: Target } => {
       const peer = found.to === 'peer' ? found.node : node;
       const link = found.to === 'peer' ? found.link : undefined;
-      const local: Target = { ...found.local, port: node.freePort() };
+      const local: Target = { ...found.local, port: node.takePort() };
       // Interfaces bear their link's name, so each end's view is the other's turned round.
       const far = acceptor.owner.offer(acceptor, local, found.remote);
-      const connection = new Connection(this.clock, link, [port.end(streamId), far], found.usable, (closed) =>
-        this.#connections.delete(closed),
+      const connection = new Connection(
+        this.clock,
+        link,
+        [port.end(streamId), far],
+        found.usable,
+        (closed) => {
+          this.#connections.delete(closed);
+          node.returnPort(local.port);
+        },
       );
       acceptor.owner.own(far.id, connection, 1);
       this.#connections.add(connection);
@@ -191,12 +198,6 @@ export class SimulatedNetwork {
     const to = parties[1 - end]!;
     for (const observer of this.#observers) {
       observer({ atMs: this.clock.now(), link: link.name, kind: 'stream', ...from, to, bytes });
-    }
-  }
-
-  *#neighbours(link: SimulatedLink): Iterable<{ node: SimulatedNode; attachment: Attachment }> {
-    for (const node of this.#nodes.values()) {
-      for (const attachment of node.attachments) if (attachment.link === link) yield { node, attachment };
     }
   }
 

@@ -44,7 +44,7 @@ export interface NodeHooks {
   onChange(): void;
 }
 
-const FIRST_DYNAMIC_PORT = 49_152;
+const FIRST_DYNAMIC_PORT = 32_768;
 const LAST_DYNAMIC_PORT = 65_535;
 
 /** One simulated node: interfaces, addresses, ports, and what its threads have opened. */
@@ -54,6 +54,8 @@ export class SimulatedNode {
   readonly #options: NodeOptions;
   readonly #hooks: NodeHooks;
   readonly #acceptors = new Map<number, Acceptor>();
+  /** Local ports of streams opened here; one number belongs to one live stream. */
+  readonly #connectedPorts = new Set<number>();
   #security: Security;
   #environment: Environment;
   #nextPort = FIRST_DYNAMIC_PORT;
@@ -108,6 +110,7 @@ export class SimulatedNode {
     const attachment = this.attachment(link);
     attachment.up = false;
     this.attachments.splice(this.attachments.indexOf(attachment), 1);
+    attachment.link.members.delete(attachment);
     for (const port of this.ports) port.loseInterface(link);
     this.#changed();
   }
@@ -148,7 +151,7 @@ export class SimulatedNode {
 
   /** Reserves a port; 0 takes a free one. @internal */
   bind(port: number, owner: NodePort, id: number, backlog: number): Acceptor {
-    const number = port === 0 ? this.freePort() : port;
+    const number = port === 0 ? this.#freePort() : port;
     if (this.#acceptors.has(number)) {
       throw new SubstrateError('address-in-use', `port ${number} of node ${this.name} is taken`);
     }
@@ -167,12 +170,24 @@ export class SimulatedNode {
     return this.#acceptors.get(port);
   }
 
-  /** Counts upwards, so that a port just closed is not soon given away again. @internal */
-  freePort(): number {
+  /** The local port of a stream that is opened; throws `address-in-use` if none is left. @internal */
+  takePort(): number {
+    const port = this.#freePort();
+    this.#connectedPorts.add(port);
+    return port;
+  }
+
+  /** @internal */
+  returnPort(port: number): void {
+    this.#connectedPorts.delete(port);
+  }
+
+  /** Counts upwards, so that a port just closed is not soon given away again. */
+  #freePort(): number {
     for (let tried = FIRST_DYNAMIC_PORT; tried <= LAST_DYNAMIC_PORT; tried++) {
       const port = this.#nextPort;
       this.#nextPort = port === LAST_DYNAMIC_PORT ? FIRST_DYNAMIC_PORT : port + 1;
-      if (!this.#acceptors.has(port)) return port;
+      if (!this.#acceptors.has(port) && !this.#connectedPorts.has(port)) return port;
     }
     throw new SubstrateError('address-in-use', `node ${this.name} has no free port`);
   }
@@ -183,6 +198,7 @@ export class SimulatedNode {
     const attachment = { link, index: this.#nextIndex++, up: true, linkLocal, addresses: [], generation: 0 };
     this.#number(attachment);
     this.attachments.push(attachment);
+    link.members.set(attachment, this);
   }
 
   /** fd67:7261:7370::/48 spells "grasp" as far as a ULA prefix allows; then link, generation, node. */

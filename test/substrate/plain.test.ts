@@ -1,0 +1,230 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openPlainSubstrate, SubstrateError, type Environment } from '../../src/substrate/index.js';
+import { platformOf } from '../../src/substrate/plain/platform.js';
+import { nodeClock } from '../../src/workers/node-clock.js';
+import { labDescribe } from '../lab/describe.js';
+import { createLab, type Lab, type LabPlan } from '../lab/netns.js';
+import { startPlainAgent } from './harness.js';
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+describe('plain substrate, without privileges', () => {
+  test('platforms that are not written for are refused by name', () => {
+    for (const name of ['darwin', 'win32']) {
+      expect(() => platformOf(name)).toThrow(expect.objectContaining({ kind: 'unsupported' }));
+    }
+  });
+
+  onLinux('an interface that does not exist is refused at once', async () => {
+    // The join itself would succeed, on the default interface.
+    for (const name of ['nosuchif0', '', '..', 'a/b', 'lo ']) {
+      const opening = openPlainSubstrate({ interfaces: [name] }, { clock: nodeClock });
+      await expect(opening).rejects.toMatchObject({ kind: 'no-interface' });
+    }
+  });
+
+  onLinux('with no interface at all, streams within the host work, over IPv4 too', async () => {
+    const substrate = await openPlainSubstrate({ interfaces: [] }, { clock: nodeClock });
+    try {
+      expect(substrate.environment).toMatchObject({ security: 'none', interfaces: [] });
+      const heard: number[] = [];
+      const accepted = new Promise<{ address: string }>((resolve) => {
+        void substrate
+          .listen({}, (stream) => {
+            resolve(stream.remote);
+            stream.setHandlers({
+              onData: (bytes) => void heard.push(...bytes),
+              onEnd: () => stream.end(),
+              onClose: () => undefined,
+            });
+          })
+          .then(async ({ port }) => {
+            const stream = await substrate.connect({ address: '127.0.0.1', port }, { timeoutMs: 5000 });
+            stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: finished });
+            stream.write(Uint8Array.of(1, 2, 3));
+            stream.end();
+          });
+      });
+      let finished: () => void = () => undefined;
+      await new Promise<void>((resolve) => (finished = resolve));
+      expect(heard).toEqual([1, 2, 3]);
+      expect((await accepted).address).toBe('127.0.0.1');
+    } finally {
+      await substrate.close();
+    }
+    await substrate.close();
+    await expect(substrate.listen({}, () => undefined)).rejects.toBeInstanceOf(SubstrateError);
+  });
+});
+
+labDescribe('plain substrate, in network namespaces', () => {
+  let lab: Lab;
+  const make = async (plan: LabPlan): Promise<Lab> => (lab = await createLab(plan));
+  let made = false;
+  beforeEach(() => void (made = false));
+  afterEach(async () => {
+    if (made) await lab.close();
+  });
+  const pair = async (plan: Partial<LabPlan> = {}): Promise<Lab> => {
+    made = true;
+    return make({ nodes: ['a', 'b'], links: { l1: ['a', 'b'] }, ...plan });
+  };
+  /** A cable with both ends in node a, down. */
+  const cable = (name: string): Promise<string> =>
+    lab.ip('a', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}-x`);
+  const names = (environment: Environment): string[] => environment.interfaces.map((i) => i.name);
+
+  test('default: every interface that is up, multicast-capable and not loopback, later ones too', async () => {
+    await pair({ ula: true });
+    await cable('nomc');
+    for (const end of ['nomc', 'nomc-x']) await lab.ip('a', 'link', 'set', end, 'multicast', 'off', 'up');
+    await lab.ip('a', 'addr', 'add', '2001:db8:1::1/64', 'dev', 'nomc', 'nodad');
+    await lab.ip('a', 'addr', 'add', '2001:db8:2::1/128', 'dev', 'lo');
+    const { remote, environment } = await startPlainAgent(lab, 'a', { pollIntervalMs: 50 });
+    expect(environment.security).toBe('none');
+    expect(names(environment)).toEqual(['l1']);
+    expect([...environment.otherAddresses].sort()).toEqual(['2001:db8:1::1', '2001:db8:2::1']);
+    await cable('late');
+    for (const end of ['late', 'late-x']) await lab.ip('a', 'link', 'set', end, 'up');
+    const changed = await remote.event('environment', (e) => e.environment.interfaces.length === 3);
+    expect(names(changed.environment).sort()).toEqual(['l1', 'late', 'late-x']);
+  });
+
+  test('chosen interfaces come in the order given; one that is down is left out until it is up', async () => {
+    await pair();
+    await cable('idle');
+    await lab.ip('a', 'link', 'set', 'idle-x', 'up');
+    const { remote, environment } = await startPlainAgent(lab, 'a', {
+      interfaces: ['idle', 'l1'],
+      pollIntervalMs: 50,
+    });
+    expect(names(environment)).toEqual(['l1']);
+    await expect(remote.call('openPair', { interface: 'idle' })).rejects.toMatchObject({
+      kind: 'no-interface',
+    });
+    await lab.ip('a', 'link', 'set', 'idle', 'up');
+    const changed = await remote.event('environment', (e) => e.environment.interfaces.length === 2);
+    expect(names(changed.environment)).toEqual(['idle', 'l1']);
+    expect((await remote.call('openPair', { interface: 'idle' })).port).toBeGreaterThan(0);
+  });
+
+  test('a multicast sent while the address is still tentative leaves as soon as it is not', async () => {
+    await pair({ dad: true });
+    const a = (await startPlainAgent(lab, 'a', { pollIntervalMs: 50 })).remote;
+    const b = (await startPlainAgent(lab, 'b', { pollIntervalMs: 50 })).remote;
+    const usable = (linkLocal: boolean) => (e: { environment: Environment }) =>
+      e.environment.interfaces.length === 1 &&
+      (e.environment.interfaces[0]!.linkLocal !== undefined) === linkLocal;
+    await lab.setUp('a', 'l1', false);
+    await a.event('environment', (e) => e.environment.interfaces.length === 0);
+    a.forgetEvents();
+    await lab.setUp('a', 'l1', true);
+    await a.event('environment', usable(false));
+    const receiver = await b.call('openReceiver', { interface: 'l1' }).catch(async () => {
+      await b.event('environment', (e) => e.environment.interfaces.length === 1);
+      return b.call('openReceiver', { interface: 'l1' });
+    });
+    const { id } = await a.call('openPair', { interface: 'l1' });
+    await a.call('multicast', { id, hex: 'aa55' });
+    const { address } = await b.event('datagram', (e) => e.id === receiver.id);
+    const { interfaces } = await a.call('environment', {});
+    expect(address).toBe(
+      interfaces[0]?.linkLocal ??
+        (await a.event('environment', usable(true))).environment.interfaces[0]!.linkLocal,
+    );
+  }, 20_000);
+
+  test('an interface without any IPv6 address refuses a multicast at once', async () => {
+    await pair();
+    await lab.run('a', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/l1/disable_ipv6']);
+    await lab.ip('a', 'addr', 'add', '192.0.2.1/24', 'dev', 'l1');
+    const { remote, environment } = await startPlainAgent(lab, 'a', {});
+    expect(environment.interfaces[0]).toMatchObject({ name: 'l1', addresses: ['192.0.2.1'] });
+    const { id } = await remote.call('openPair', { interface: 'l1' });
+    await expect(remote.call('multicast', { id, hex: '00' })).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+
+  test('§2.3 engines of one host each hear every multicast; another group or port is another world', async () => {
+    await pair();
+    const [a, one, two, group, port] = await Promise.all([
+      startPlainAgent(lab, 'a', {}),
+      startPlainAgent(lab, 'b', {}),
+      startPlainAgent(lab, 'b', {}),
+      startPlainAgent(lab, 'b', { group: 'ff02::1:13' }),
+      startPlainAgent(lab, 'b', { port: 7018 }),
+    ]);
+    for (const { remote } of [one, two, group, port]) await remote.call('openReceiver', { interface: 'l1' });
+    const { id } = await a.remote.call('openPair', { interface: 'l1' });
+    await a.remote.call('multicast', { id, hex: '01' });
+    for (const { remote } of [one, two]) expect((await remote.event('datagram')).hex).toBe('01');
+    // What the other two would have heard came before their own groups' datagrams.
+    for (const [{ remote }, options] of [
+      [group, { group: 'ff02::1:13' }],
+      [port, { port: 7018 }],
+    ] as const) {
+      const sender = (await startPlainAgent(lab, 'a', options)).remote;
+      const own = await sender.call('openPair', { interface: 'l1' });
+      await sender.call('multicast', { id: own.id, hex: '02' });
+      expect((await remote.event('datagram')).hex).toBe('02');
+    }
+  }, 20_000);
+
+  test('the pair may be on the port of the group itself, receivers hear each multicast once', async () => {
+    await pair();
+    const a = (await startPlainAgent(lab, 'a', {})).remote;
+    const b = (await startPlainAgent(lab, 'b', {})).remote;
+    await b.call('openReceiver', { interface: 'l1' });
+    await b.call('openPair', { interface: 'l1', port: 7017 });
+    await a.call('openReceiver', { interface: 'l1' });
+    const { id, port } = await a.call('openPair', { interface: 'l1', port: 7017 });
+    expect(port).toBe(7017);
+    for (const hex of ['01', '02']) await a.call('multicast', { id, hex });
+    for (const remote of [a, b]) {
+      for (const hex of ['01', '02'])
+        expect(await remote.event('datagram')).toMatchObject({ hex, port: 7017 });
+      expect(remote.pending('datagram')).toEqual([]);
+    }
+  });
+
+  test('without file descriptors connects fail as local and listeners survive', async () => {
+    await pair();
+    const a = (await startPlainAgent(lab, 'a', {}, 60)).remote;
+    const b = (await startPlainAgent(lab, 'b', {})).remote;
+    const target = (port: number, node: string) => ({
+      address: lab.addresses(node, 'l1').linkLocal,
+      port,
+      interface: 'l1',
+    });
+    const atB = await b.call('listen', {});
+    const streams: number[] = [];
+    let refused: unknown;
+    while (refused === undefined && streams.length < 100) {
+      await a.call('connect', { target: target(atB.port, 'b'), timeoutMs: 5000 }).then(
+        ({ stream }) => streams.push(stream),
+        (error: unknown) => (refused = error),
+      );
+    }
+    expect(refused).toMatchObject({ kind: 'local' });
+    for (const stream of streams) {
+      await a.call('abort', { stream });
+      await a.event('close', (e) => e.stream === stream);
+    }
+    const atA = await a.call('listen', {});
+    const over = (stream: number): Promise<unknown> =>
+      b.any((e) => (e.event === 'end' || e.event === 'close') && e.stream === stream);
+    const many = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        b.call('connect', { target: target(atA.port, 'a'), timeoutMs: 5000 }),
+      ),
+    );
+    await Promise.race(many.map(({ stream }) => over(stream)));
+    for (const { stream } of many) await b.call('abort', { stream });
+    // Those that were accepted give their descriptors back one by one.
+    const heard = a.event('data', (e) => e.hex === 'cafe').then(() => true);
+    for (let served = false; !served;) {
+      const { stream } = await b.call('connect', { target: target(atA.port, 'a'), timeoutMs: 5000 });
+      await b.call('write', { stream, hex: 'cafe' });
+      served = await Promise.race([heard, over(stream).then(() => false)]);
+    }
+  }, 20_000);
+});
