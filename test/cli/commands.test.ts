@@ -125,7 +125,9 @@ describe('offer and negotiate', () => {
   test('people read lines, not JSON', async () => {
     const offer = await offering('EX3', '["NZD",400]', '--once');
     const asked = await run('negotiate', 'EX3', '["NZD",500]', '--min', '100');
-    expect(asked.stdout).toMatch(/^-> \["NZD",500\] {2}\(loop count 6\)\n<- \["NZD",200\] {2}\(loop count 5\)\n/);
+    expect(asked.stdout).toMatch(
+      /^-> \["NZD",500\] {2}\(loop count 6\)\n<- \["NZD",200\] {2}\(loop count 5\)\n/,
+    );
     expect(asked.stdout).toMatch(/Agreed on \["NZD",\d+\]\.\n$/);
     await offer.run;
   });
@@ -188,7 +190,12 @@ describe('offer and negotiate', () => {
     offer.stop();
     const stopped = await offer.run;
     expect(stopped.exit).toBe(Exit.done);
-    expect(end(offer.lines)).toEqual({ outcome: 'declined', value: null, reason: 'interrupted by the user', code: 1 });
+    expect(end(offer.lines)).toEqual({
+      outcome: 'declined',
+      value: null,
+      reason: 'interrupted by the user',
+      code: 1,
+    });
     await client.close();
   });
 
@@ -251,7 +258,11 @@ describe('discover', () => {
 
   test('nobody found is exit 1', async () => {
     const run1 = await run('discover', 'EX4', '--timeout', '1');
-    expect(run1).toMatchObject({ exit: Exit.noAgreement, stdout: '', stderr: 'grasp: nobody answered for EX4\n' });
+    expect(run1).toMatchObject({
+      exit: Exit.noAgreement,
+      stdout: '',
+      stderr: 'grasp: nobody answered for EX4\n',
+    });
   });
 
   test('a name that cannot be one is told at once', async () => {
