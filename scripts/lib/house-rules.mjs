@@ -56,6 +56,8 @@ const folderImports = {
           .split(sep)
           .join('/'),
       );
+      // A URL of package.json or the like leads to no floor.
+      if (!/^(src|test|bench|scripts)(\/|$)/.test(target)) return;
       if (allowed.some((unit) => within(target, unit))) return;
       const data = { from, to: target, allowed: mayImport[from].join(', ') || 'nothing of the project' };
       context.report({ node, messageId: 'upward', data });

@@ -185,7 +185,7 @@ export class SupervisedHost {
       [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
       (error) => {
         this.#lastError = error ?? this.#lastError;
-        this.#actor.send(this.#options.replaced ? { type: 'exited' } : { type: 'stop' });
+        if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
         this.#actor.send({ type: 'exited' });
         if (this.state === 'stopped') this.#ended?.();
       },

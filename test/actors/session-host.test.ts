@@ -110,7 +110,9 @@ describe('listening', () => {
     expect(new Set(listens.map(({ port }) => port)).size).toBe(1);
     for (let i = 0; i < 10; i++) await (await peer.connect(listens[0]!.target)).send(request(i, i));
     expect(engine.client.incoming.map(({ listen }) => listen)).toEqual(listens.map(({ listen }) => listen));
-    expect(engine.client.incoming.map(({ value }) => decode(value))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(engine.client.incoming.map(({ value }) => decode(value) as unknown)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+    ]);
   });
 
   test('two listens that can take many share the requests', async () => {
@@ -146,7 +148,7 @@ describe('listening', () => {
     await streams[1]!.send([6, 1, [102]]);
     engine.client.take(listen, 5);
     await rig.clock.settle();
-    expect(engine.client.incoming.map(({ value }) => decode(value))).toEqual([0, 2]);
+    expect(engine.client.incoming.map(({ value }) => decode(value) as unknown)).toEqual([0, 2]);
     expect(engine.queue('requests EX3')).toBe(0);
     await (await peer.connect(target)).send(request(9, 9));
     expect(engine.client.incoming.length).toBe(3);
@@ -578,14 +580,12 @@ describe('a fault of the engine', () => {
   test('in a listener ends its listens, not the others', async () => {
     let broken = false;
     const engine = await rig.engine('engine', {
-      wrap: (substrate) =>
-        new Proxy(substrate, {
-          get: (of, key) => {
-            if (broken && key === 'listen') throw new Error('no sockets today');
-            const value: unknown = Reflect.get(of, key, of);
-            return typeof value === 'function' ? value.bind(of) : value;
-          },
-        }),
+      wrap: withMembers((of) => ({
+        listen: (options, onStream) => {
+          if (broken) throw new Error('no sockets today');
+          return of.listen(options, onStream);
+        },
+      })),
     });
     await engine.client.listen();
     broken = true;
@@ -598,14 +598,9 @@ describe('a fault of the engine', () => {
 
   test('a bind that fails for another reason is not tried again', async () => {
     const engine = await rig.engine('engine', {
-      wrap: (substrate) =>
-        new Proxy(substrate, {
-          get: (of, key) => {
-            if (key === 'listen') return () => Promise.reject(new SubstrateError('local', 'no descriptors'));
-            const value: unknown = Reflect.get(of, key, of);
-            return typeof value === 'function' ? value.bind(of) : value;
-          },
-        }),
+      wrap: withMembers(() => ({
+        listen: () => Promise.reject(new SubstrateError('local', 'no descriptors')),
+      })),
     });
     await expect(engine.client.listen({ port: 5_000 })).rejects.toMatchObject({ code: 3 });
     expect(rig.clock.now()).toBe(0);
@@ -636,20 +631,27 @@ describe('close', () => {
   });
 });
 
-/** Every stream of the substrate, opened or accepted, goes through `change` first. */
-function withStreams(change: (stream: Stream) => void): (substrate: Substrate) => Substrate {
-  return (substrate) =>
-    new Proxy(substrate, {
-      get: (of, key) => {
-        if (key === 'listen') {
-          return (options: object, onStream: (stream: Stream) => void) =>
-            of.listen(options, (stream) => {
-              change(stream);
-              onStream(stream);
-            });
-        }
+/** The substrate with some members replaced. */
+function withMembers(members: (of: Substrate) => Partial<Substrate>): (of: Substrate) => Substrate {
+  return (of) => {
+    const replaced = members(of);
+    return new Proxy(of, {
+      get: (_, key): unknown => {
+        if (key in replaced) return Reflect.get(replaced, key);
         const value: unknown = Reflect.get(of, key, of);
-        return typeof value === 'function' ? value.bind(of) : value;
+        return typeof value === 'function' ? (value.bind(of) as unknown) : value;
       },
     });
+  };
+}
+
+/** Every stream the substrate accepts goes through `change` first. */
+function withStreams(change: (stream: Stream) => void): (of: Substrate) => Substrate {
+  return withMembers((of) => ({
+    listen: (options, onStream) =>
+      of.listen(options, (stream) => {
+        change(stream);
+        onStream(stream);
+      }),
+  }));
 }
