@@ -106,7 +106,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #drawn: DrawnId | undefined;
   #sessionId: number | undefined;
   #activeKey: string | undefined;
-  #timer: TimerId;
+  #timer: TimerId | undefined;
   /** Tells a timer that is due from one that was stopped in the same turn. */
   #timerRound = 0;
   /** The command being carried out, until it is answered. */

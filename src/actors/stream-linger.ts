@@ -8,7 +8,7 @@ import type { Stream } from '../substrate/types.js';
 export class StreamLinger {
   /** Stream → when it is reset; in that order. */
   readonly #streams = new Map<Stream, number>();
-  #timer: TimerId;
+  #timer: TimerId | undefined;
 
   constructor(
     private readonly clock: Clock,
