@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { ErrorCode, GraspError } from '../../src/protocol/index.js';
 import { inlinePair, type Endpoint } from '../../src/runtime/index.js';
 import { connect, serve } from '../../src/workers/control.js';
@@ -28,7 +28,7 @@ const target = {
   hang: () => new Promise<never>(() => undefined),
   unserializable: () => () => undefined,
   /** Talks over a port that it was given. */
-  greet: (port: Endpoint | import('node:worker_threads').MessagePort, name: string) => {
+  greet: (port: Endpoint | MessagePort, name: string) => {
     port.postMessage(`hello ${name}`);
   },
   makePort: () => makePort(),
@@ -132,7 +132,7 @@ describe.each([
     const back = open.at(-1) as Endpoint & { on?: unknown };
     const heard = new Promise((resolve) => {
       if (typeof back.on === 'function') {
-        (back as unknown as import('node:worker_threads').MessagePort).on('message', resolve);
+        (back as unknown as MessagePort).on('message', resolve);
       } else back.onMessage(resolve);
     });
     await calls.greet(given as Endpoint, 'Briggs');
@@ -162,10 +162,11 @@ describe.each([
   });
 
   test('lose: what waits and what follows is rejected with the given error; the first one stays', async () => {
-    const { calls, lose } = rig();
+    const handle = rig();
+    const { calls } = handle;
     const waiting = calls.hang();
-    lose(new GraspError(ErrorCode.closed, 'on purpose'));
-    lose(new GraspError(ErrorCode.engineLost));
+    handle.lose(new GraspError(ErrorCode.closed, 'on purpose'));
+    handle.lose(new GraspError(ErrorCode.engineLost));
     await expect(waiting).rejects.toMatchObject({ code: ErrorCode.closed, detail: 'on purpose' });
     await expect(calls.add(1, 1)).rejects.toMatchObject({ code: ErrorCode.closed });
   });
