@@ -228,7 +228,7 @@ describe('what is no response', () => {
     ['an object that is no message', 'a0', 'message.not-array'],
     ['an unknown type', '82182a07', 'message.unknown-type'],
     ['M_NEGOTIATE', '8305078463455833030501', 'message.misplaced'],
-    ['a response without locator', `84020750${'fd'.repeat(16)}19ea60`, 'response.no-locator'],
+    ['a response without locator', `85020750${'fd'.repeat(16)}19ea608118c8`, 'response.no-locator'],
     ['a length of 2^63', '5b8000000000000000', 'limit.bytes'],
     ['nested 100,000 deep', '81'.repeat(100_000), 'limit'],
   ])('%s: closed and counted by reason, the discovery goes on', async (_, hex, reason) => {
@@ -316,6 +316,7 @@ describe('what is no response', () => {
     await rig.clock.advance(1_500);
     expect([answering.closed, talking.closed]).toMatchObject([{ kind: 'reset' }, { kind: 'reset' }]);
     expect(engine.counters.get('stream.linger-timeout')).toBe(2);
+    expect(engine.queue('response.closing').length).toBe(0);
   });
 
   test('limits.lingeringStreams: the oldest such connection is reset', async () => {
@@ -616,8 +617,13 @@ describe('close', () => {
     await engine.client().discover('EX3');
     const idle = await peer.connect(engine.discoveryPort());
     const target = engine.discoveryPort();
+    const lingering = await peer.connect(engine.discoveryPort());
+    await lingering.bytes(Buffer.from('ff', 'hex'));
+    expect(engine.queue('response.closing').length).toBe(1);
     await rig.run(engine.core.close());
     await rig.clock.settle();
+    expect(lingering.closed).toMatchObject({ kind: 'reset' });
+    expect(engine.queue('response.closing').length).toBe(0);
     expect(idle.over).toBe(true);
     await expect(peer.connect(target)).rejects.toMatchObject({ kind: 'refused' });
     expect(engine.queue('discovery.sessions').length).toBe(0);
