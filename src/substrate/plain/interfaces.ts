@@ -25,7 +25,7 @@ export class InterfaceWatch {
   readonly #lookers = new Set<() => void>();
   #environment: Environment;
   #fingerprint: string;
-  #timer: TimerId;
+  #timer: TimerId | undefined;
   #closed = false;
 
   /** Throws `no-interface` for a chosen name that no interface bears. */
