@@ -87,7 +87,8 @@ function withoutNumberTypes(value: unknown): unknown {
     return Number.isSafeInteger(number) ? number : value;
   }
   if (value === 0) return 0;
-  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return BigInt(value);
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
+    return BigInt(value);
   if (Array.isArray(value)) return value.map((item) => withoutNumberTypes(item));
   if (value instanceof Map) {
     return new Map([...value].map(([k, v]) => [withoutNumberTypes(k), withoutNumberTypes(v)]));

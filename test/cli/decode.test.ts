@@ -48,7 +48,9 @@ describe('grasp decode', () => {
   test('an item that is no message: exit 1 and the reason', async () => {
     const item = await grasp(['decode', '--json', '8118f0']);
     expect(item.exit).toBe(Exit.noAgreement);
-    expect(item.lines).toMatchObject([{ event: 'refused', kind: 'unknown', type: '240', diagnostic: '[240]' }]);
+    expect(item.lines).toMatchObject([
+      { event: 'refused', kind: 'unknown', type: '240', diagnostic: '[240]' },
+    ]);
     const text = await grasp(['decode', 'f6']);
     expect(text.exit).toBe(Exit.noAgreement);
     expect(text.stdout).toContain('Not a GRASP message');
@@ -71,7 +73,10 @@ describe('grasp decode', () => {
   test('a dump may be longer than a message may be', async () => {
     const long = '5a00010000' + '00'.repeat(65536);
     const run = await grasp(['decode', '--json', '830501' + '846345583303' + '05' + long]);
-    expect(run).toMatchObject({ exit: Exit.done, lines: [{ type: 'M_NEGOTIATE', bytes: 3 + 8 + 65541 - 1 }] });
+    expect(run).toMatchObject({
+      exit: Exit.done,
+      lines: [{ type: 'M_NEGOTIATE', bytes: 3 + 8 + 65541 - 1 }],
+    });
   });
 
   test('every valid vector is a message; what is not well-formed is not; none upsets the command', async () => {
@@ -85,7 +90,8 @@ describe('grasp decode', () => {
       if (hex === '') expect([name, exit]).toEqual([name, Exit.usage]);
       else if (valid) expect([name, exit, stderr]).toEqual([name, Exit.done, '']);
       // Two messages are one too many for a datagram, but fine in a dump.
-      else if (!wellFormed && name !== 'bad.cbor.two-messages-udp') expect([name, exit, stderr]).toEqual([name, Exit.noAgreement, '']);
+      else if (!wellFormed && name !== 'bad.cbor.two-messages-udp')
+        expect([name, exit, stderr]).toEqual([name, Exit.noAgreement, '']);
       else expect([name, stderr]).toEqual([name, '']);
     }
   });

@@ -3,7 +3,8 @@ import { DEFAULT_SEED, planConversations } from '../../src/cli/commands/demo.js'
 import { Dice } from '../../src/cli/demo/prng.js';
 import { rehearse } from './rehearsal.js';
 
-const play = (seed: number, grays = 1) => planConversations(seed, grays).map((c) => rehearse(seed, c.gray, c.plan));
+const play = (seed: number, grays = 1) =>
+  planConversations(seed, grays).map((c) => rehearse(seed, c.gray, c.plan));
 
 describe('the story of a seed', () => {
   test('the default seed tells an acceptance, a decline with a reason, a wait and a loop exhaustion', () => {

@@ -45,7 +45,16 @@ test('help and version end with 0 on stdout, and every command tells its options
   const options: Readonly<Record<string, readonly string[]>> = {
     discover: ['--interface', '--insecure', '--json', '--verbose', '--timeout', '--first', '--loop-count'],
     offer: ['--interface', '--insecure', '--json', '--verbose', '--once', '--dry-run', '--cbor', '--timeout'],
-    negotiate: ['--min', '--accept-any', '--dry-run', '--peer', '--timeout', '--cbor', '--loop-count', '--interface'],
+    negotiate: [
+      '--min',
+      '--accept-any',
+      '--dry-run',
+      '--peer',
+      '--timeout',
+      '--cbor',
+      '--loop-count',
+      '--interface',
+    ],
     decode: ['--json'],
     demo: ['--seed', '--grays', '--json'],
   };
@@ -99,7 +108,9 @@ describe('the engine does not start', () => {
   });
 
   test('any other reason: exit 3 and one line', async () => {
-    const run = await grasp(['discover', 'EX3'], { startEngine: () => Promise.reject(new Error('no memory')) });
+    const run = await grasp(['discover', 'EX3'], {
+      startEngine: () => Promise.reject(new Error('no memory')),
+    });
     expect(run).toMatchObject({ exit: Exit.engine, stdout: '', stderr: 'grasp: no memory\n' });
   });
 });

@@ -68,7 +68,11 @@ describe('offer against negotiate, amounts', () => {
 
   test('offers rise in steps up to VALUE, and no minimum within them ends in a decline', () => {
     const result = bargain(['NZD', 400], { want: ['NZD', 900], min: 800 });
-    expect(result).toMatchObject({ outcome: 'declined', by: 'negotiate', reason: 'at least NZD 800 is needed' });
+    expect(result).toMatchObject({
+      outcome: 'declined',
+      by: 'negotiate',
+      reason: 'at least NZD 800 is needed',
+    });
     expect(result.values).toEqual([
       ['NZD', 900],
       ['NZD', 200],
@@ -88,7 +92,10 @@ describe('offer against negotiate, amounts', () => {
   });
 
   test('without --min less than VALUE is not accepted', () => {
-    expect(bargain(['NZD', 400], { want: ['NZD', 401] })).toMatchObject({ outcome: 'declined', by: 'negotiate' });
+    expect(bargain(['NZD', 400], { want: ['NZD', 401] })).toMatchObject({
+      outcome: 'declined',
+      by: 'negotiate',
+    });
   });
 
   test('another unit is declined by either side', () => {
@@ -141,7 +148,10 @@ describe('other values', () => {
     const own = new Map<unknown, unknown>([['a', 1]]);
     expect(decideOffer(own, new Map([['a', 1n]]), 6, NOTHING_SAID)).toEqual({ kind: 'accept' });
     expect(decideOffer(own, null, 6, NOTHING_SAID)).toEqual({ kind: 'step', value: own });
-    expect(decideOffer(own, null, 1, NOTHING_SAID)).toEqual({ kind: 'decline', reason: 'only {"a":1} is offered' });
+    expect(decideOffer(own, null, 1, NOTHING_SAID)).toEqual({
+      kind: 'decline',
+      reason: 'only {"a":1} is offered',
+    });
     expect(decideOffer(['NZD', 400], null, 6, NOTHING_SAID)).toEqual({ kind: 'step', value: ['NZD', 400] });
   });
 

@@ -34,7 +34,12 @@ describe('values as JSON lines', () => {
   });
 
   test('fields that are undefined are left out, values and big integers are not touched', () => {
-    const line = jsonLine({ event: 'x', none: undefined, n: 2n ** 70n, list: [{ a: undefined, b: new Shown(null) }] });
+    const line = jsonLine({
+      event: 'x',
+      none: undefined,
+      n: 2n ** 70n,
+      list: [{ a: undefined, b: new Shown(null) }],
+    });
     expect(line).toBe('{"event":"x","n":1180591620717411303424,"list":[{"b":null}]}');
   });
 
@@ -116,7 +121,18 @@ describe('VALUE arguments', () => {
     expect(sameValue(2n ** 60n, 2n ** 60n)).toBe(true);
     expect(sameValue(2n ** 60n, 2 ** 60)).toBe(true);
     expect(sameValue(2n ** 60n, 2n ** 60n + 1n)).toBe(false);
-    expect(sameValue(new Map([['a', 1], ['b', 2]]), new Map([['b', 2n], ['a', 1n]]))).toBe(true);
+    expect(
+      sameValue(
+        new Map([
+          ['a', 1],
+          ['b', 2],
+        ]),
+        new Map([
+          ['b', 2n],
+          ['a', 1n],
+        ]),
+      ),
+    ).toBe(true);
     expect(sameValue(new Map([['a', 1]]), new Map([['a', 2]]))).toBe(false);
     expect(sameValue(Uint8Array.of(1), Uint8Array.of(1))).toBe(true);
     expect(sameValue(Uint8Array.of(1), [1])).toBe(false);

@@ -38,7 +38,14 @@ labDescribe('grasp in namespaces', () => {
     const end = await offer.event('end');
     expect(agreement(end)).toEqual(agreement(only(asked, 'end')));
     expect(offer.lines.slice(1, -1)).toEqual([
-      { event: 'step', session: 1, peer: end['peer'], direction: 'received', loopCount: 6, value: ['NZD', 300] },
+      {
+        event: 'step',
+        session: 1,
+        peer: end['peer'],
+        direction: 'received',
+        loopCount: 6,
+        value: ['NZD', 300],
+      },
     ]);
 
     // The same offer, asked for more than it can give.
@@ -97,7 +104,9 @@ labDescribe('grasp in namespaces', () => {
   test('nobody offers it: negotiate fails with noDiscReply (17), exit 1', async () => {
     const run = await runGrasp(lab, 'b', 'negotiate', 'EX5', '1', ...ON);
     expect(run.code).toBe(1);
-    expect(run.lines).toEqual([expect.objectContaining({ event: 'end', outcome: 'failed', value: null, code: 17 })]);
+    expect(run.lines).toEqual([
+      expect.objectContaining({ event: 'end', outcome: 'failed', value: null, code: 17 }),
+    ]);
     expect(run.stderr).toContain('noDiscReply, code 17');
   });
 
@@ -152,7 +161,11 @@ labDescribe('grasp in namespaces', () => {
     await client.event('offered');
     offer.kill('SIGTERM');
     expect((await offer.ended).code).toBe(0);
-    expect(await offer.event('end')).toMatchObject({ outcome: 'declined', reason: 'interrupted by the user', code: 1 });
+    expect(await offer.event('end')).toMatchObject({
+      outcome: 'declined',
+      reason: 'interrupted by the user',
+      code: 1,
+    });
     expect(await client.event('ended')).toMatchObject({ code: 1 });
     expect((await client.ended).code).toBe(0);
   });
@@ -175,7 +188,8 @@ labDescribe('grasp in namespaces', () => {
     await offer.event('end', wants.length);
     const ends = offer.lines.filter((line) => line['event'] === 'end');
     expect(ends.map((line) => line['session']).sort()).toEqual([1, 2, 3, 4, 5, 6]);
-    const values = (lines: readonly Line[]) => lines.map((line) => (line['value'] as [string, number])[1]).sort();
+    const values = (lines: readonly Line[]) =>
+      lines.map((line) => (line['value'] as [string, number])[1]).sort();
     expect(values(ends)).toEqual(values(runs.map((run) => only(run, 'end'))));
     offer.kill('SIGINT');
     expect((await offer.ended).code).toBe(0);
@@ -197,18 +211,34 @@ labDescribe('grasp in namespaces', () => {
     const strict = startGrasp(lab, 'a', 'offer', 'EX2', '["NZD",400]', '--once', ...ON);
     await strict.event('ready');
     const refused = await runGrasp(lab, 'b', 'negotiate', 'EX2', '["NZD",1]', '--dry-run', ...ON);
-    expect(only(refused, 'end')).toMatchObject({ outcome: 'declined', reason: 'no dry run here', dryRun: true });
+    expect(only(refused, 'end')).toMatchObject({
+      outcome: 'declined',
+      reason: 'no dry run here',
+      dryRun: true,
+    });
     await strict.ended;
     const open = startGrasp(lab, 'a', 'offer', 'EX2', '["NZD",400]', '--once', '--dry-run', ...ON);
     await open.event('ready');
-    const served = await runGrasp(lab, 'b', 'negotiate', 'EX2', '["NZD",500]', '--min', '100', '--dry-run', ...ON);
+    const served = await runGrasp(
+      lab,
+      'b',
+      'negotiate',
+      'EX2',
+      '["NZD",500]',
+      '--min',
+      '100',
+      '--dry-run',
+      ...ON,
+    );
     expect(served.code).toBe(0);
     await open.ended;
-    for (const line of [...served.lines, ...open.lines.slice(1)]) expect(line).toMatchObject({ dryRun: true });
+    for (const line of [...served.lines, ...open.lines.slice(1)])
+      expect(line).toMatchObject({ dryRun: true });
   });
 
   test('values of every kind cross the link unchanged: big integers, floats, bytes, maps, tags', async () => {
-    const value = '{"n":123456789012345678901234567890,"f":[1.5,-0.0],"b":{"$bytes":"00ff"},"m":{"$map":[[1,null]]}}';
+    const value =
+      '{"n":123456789012345678901234567890,"f":[1.5,-0.0],"b":{"$bytes":"00ff"},"m":{"$map":[[1,null]]}}';
     const offer = startGrasp(lab, 'a', 'offer', 'EX3.values', value, '--once', ...ON);
     await offer.event('ready');
     const asked = await runGrasp(lab, 'b', 'negotiate', 'EX3.values', 'null', '--accept-any', ...ON);

@@ -25,7 +25,7 @@ export class InterfaceWatch {
   readonly #lookers = new Set<() => void>();
   #environment: Environment;
   #fingerprint: string;
-  #timer: TimerId | undefined;
+  #timer: TimerId | null | undefined;
 
   /** Throws `no-interface` for a chosen name that no interface bears. */
   constructor(platform: Platform, clock: Clock, options: WatchOptions) {
@@ -70,7 +70,7 @@ export class InterfaceWatch {
 
   /** Looks at the host now. */
   look(): void {
-    this.#clock.clearTimeout(this.#timer);
+    this.#clock.clearTimeout(this.#timer ?? undefined);
     const host = this.#platform.list();
     for (const looker of [...this.#lookers]) looker();
     const environment = this.#describe(host);
@@ -84,7 +84,7 @@ export class InterfaceWatch {
   }
 
   close(): void {
-    this.#clock.clearTimeout(this.#timer);
+    this.#clock.clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
     this.#listeners.clear();
     this.#lookers.clear();

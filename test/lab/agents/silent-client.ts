@@ -7,7 +7,9 @@ import { Grasp, GraspError } from '../../../src/index.js';
 const [interfaceName, name, value] = process.argv.slice(2) as [string, string, string];
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
-const grasp = await Grasp.start({ substrate: { kind: 'plain', interfaces: [interfaceName], insecure: true } });
+const grasp = await Grasp.start({
+  substrate: { kind: 'plain', interfaces: [interfaceName], insecure: true },
+});
 const asa = await grasp.registerAsa('silent');
 const objective = await asa.registerObjective({ name, negotiate: true });
 const reply = await asa.requestNegotiate(objective, JSON.parse(value));
