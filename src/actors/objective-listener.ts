@@ -36,7 +36,7 @@ export class ObjectiveListener implements RequestListenerPort {
   readonly #listens = new Map<number, ListenEntry>();
   readonly #offered = new Map<SessionKey, NegotiationDriver>();
   #streams: StreamListener | undefined;
-  #timer: TimerId;
+  #timer: TimerId | undefined;
   #accepting = false;
 
   constructor(owner: ListenerOwner, objective: string, wantedPort: number) {

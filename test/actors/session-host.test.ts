@@ -415,7 +415,18 @@ describe('§2.8.6, C-06 session id clash', () => {
     expect(first.client.incoming).toEqual([]);
   });
 
-  test('the question fails: a clash; the peer closes meanwhile: nothing is left', async () => {
+  test('the question fails: a clash', async () => {
+    const engine = await rig.engine('node', {
+      isOwnConnection: () => Promise.reject(new Error('core lost')),
+    });
+    engine.host.addSessionIds(Uint32Array.of(5), false);
+    const { target } = await engine.client.listen();
+    await (await (await rig.peer('node')).connect(target)).send(request(5));
+    expect(engine.states()).toEqual({ discarded: 1, listening: 1 });
+    expect(engine.counters.get('session.id-clash')).toBe(1);
+  });
+
+  test('no judgement: the first-message timer ends it; the peer closes meanwhile: nothing is left', async () => {
     let settle = (_own: boolean): void => undefined;
     const engine = await rig.engine('node', {
       isOwnConnection: () => new Promise((resolve) => (settle = resolve)),
@@ -438,6 +449,7 @@ describe('§2.8.6, C-06 session id clash', () => {
     expect(engine.client.incoming).toEqual([]);
     const stopped = await neighbour.connect(target);
     await stopped.send(request(5));
+    expect(engine.states()).toEqual({ judgingClash: 1, listening: 1 });
     await rig.run(engine.host.close());
     await rig.clock.settle();
     expect(stopped.over).toBe(true);
@@ -575,6 +587,24 @@ describe('a fault of the engine', () => {
     expect(engine.counters.get('session.crashed')).toBe(3);
     expect(engine.queue('sessions')).toBe(0);
     expect(engine.client.openCalls).toBe(0);
+  });
+
+  test('in closing a stream is counted too, and the session is gone', async () => {
+    const engine = await rig.engine('engine', {
+      wrap: withStreams((stream) => {
+        stream.end = stream.abort = () => {
+          throw new Error('already gone');
+        };
+      }),
+    });
+    const peer = await rig.peer('peer');
+    const { target } = await engine.client.listen();
+    await (await peer.connect(target)).send(request(1));
+    const { session } = await engine.client.nextIncoming();
+    expect(await rig.run(engine.client.end(session, true))).toBeUndefined();
+    expect(engine.counters.get('session.crashed')).toBe(1);
+    expect(engine.states()).toEqual({ listening: 1 });
+    expect(engine.queue('sessions')).toBe(0);
   });
 
   test('in a listener ends its listens, not the others', async () => {

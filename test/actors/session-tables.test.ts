@@ -6,7 +6,8 @@ import { StreamLinger } from '../../src/actors/stream-linger.js';
 import { Counters, SimulatedClock } from '../../src/runtime/index.js';
 import type { Environment, Stream } from '../../src/substrate/types.js';
 
-const block = (first: number, size = 8): Uint32Array => Uint32Array.from({ length: size }, (_, i) => first + i);
+const block = (first: number, size = 8): Uint32Array =>
+  Uint32Array.from({ length: size }, (_, i) => first + i);
 
 describe('§2.7 session ids', () => {
   function ids() {

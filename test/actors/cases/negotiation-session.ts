@@ -449,7 +449,7 @@ const cases: MachineCase[] = [
     {
       state: 'discarded',
       effects: [count('session.id-clash')],
-      },
+    },
     { clash: 'ask' },
   ),
   on(
