@@ -86,7 +86,9 @@ export function outcomeOfFailure(error: unknown): Outcome {
     const reason = error instanceof Error ? error.message : String(error);
     return { outcome: 'failed', reason, code: ErrorCode.unspec };
   }
-  // A decline that came while it was this side's turn: the peer's words are the detail.
-  if (error.code === ErrorCode.declined) return declined(error.detail ?? '');
+  // A decline that came while it was this side's turn: the error has the peer's words.
+  if (error.code === ErrorCode.declined) {
+    return declined('reason' in error && typeof error.reason === 'string' ? error.reason : '');
+  }
   return { outcome: 'failed', reason: error.message, code: error.code };
 }

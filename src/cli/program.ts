@@ -1,4 +1,5 @@
 /** The command line: every command with its options and help text, and how a run ends. */
+import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
 import type { CommandContext, SharedOptions } from './command.js';
@@ -37,6 +38,8 @@ Exit codes: 0 done; 1 no agreement, nobody found, or a code that came from a pee
 
 /** Runs one command line (without `node` and script). Resolves the exit code; never rejects. */
 export async function run(argv: readonly string[], world: World): Promise<Exit> {
+  // Every session of an offer listens.
+  setMaxListeners(0, world.signal);
   let exit: Exit = Exit.done;
   const program = buildProgram(world, (code) => (exit = code));
   try {

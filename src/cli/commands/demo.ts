@@ -3,7 +3,7 @@
  * engines with their worker threads, in one process; everything printed comes from the public API, and the same seed
  * prints the same bytes: no times, ports or ids.
  */
-import { Grasp, SimulatedNetwork, nodeClock, type AsaLocator, type EngineStatus } from '../api.js';
+import { Grasp, SimulatedNetwork, type AsaLocator, type EngineStatus } from '../api.js';
 import type { CommandContext } from '../command.js';
 import { Briggs, Gray } from '../demo/asas.js';
 import { planGray } from '../demo/characters.js';
@@ -64,7 +64,7 @@ class Stage {
   ) {
     this.#seed = options.seed ?? DEFAULT_SEED;
     this.#grayCount = options.grays ?? 1;
-    this.#network = new SimulatedNetwork({ seed: this.#seed, clock: nodeClock });
+    this.#network = new SimulatedNetwork({ seed: this.#seed });
     this.#narrator = new Narrator(context.output);
   }
 
@@ -85,7 +85,7 @@ class Stage {
   async play(): Promise<void> {
     const [bank, street] = [this.#bank!, this.#street!];
     const conversations = planConversations(this.#seed, this.#grayCount);
-    const briggs = new Briggs(nodeClock, this.#seed, this.#grayCount);
+    const briggs = new Briggs(this.#network.clock, this.#seed, this.#grayCount);
     const names = this.#grayCount === 1 ? 'Gray the client' : `${this.#grayCount} Grays, all clients,`;
     this.context.output.line(
       { event: 'demo', objective: OBJECTIVE, seed: this.#seed, grays: this.#grayCount },
@@ -95,7 +95,7 @@ class Stage {
     const grays = await this.#gatherGrays(street);
     if (this.#grayCount === 1) await this.#oneAfterTheOther(briggs, grays[0]!, conversations);
     else await this.#allAtOnce(briggs, grays, conversations);
-    await this.#summary(bank, street);
+    await this.#summary(bank, street, briggs.mostAtOnce);
   }
 
   async #openBank(engine: Grasp, briggs: Briggs): Promise<void> {
@@ -158,7 +158,7 @@ class Stage {
     }
   }
 
-  async #summary(bank: Grasp, street: Grasp): Promise<void> {
+  async #summary(bank: Grasp, street: Grasp, atOnce: number): Promise<void> {
     const threads = ['main', ...(await threadNames('bank', bank)), ...(await threadNames('client', street))];
     const counters = this.#network.counters()[LINK]!;
     const { datagrams, streams, streamMessages } = counters;
@@ -166,10 +166,11 @@ class Stage {
     this.context.output.line(
       {
         event: 'summary',
+        clientsAtOnce: atOnce,
         links: [{ name: LINK, messages: said, datagrams, streams, streamMessages }],
         threads,
       },
-      `\nMessages on link ${LINK}: ${said} (${datagrams} multicast, ${streamMessages} in ${streams} streams). ` +
+      `\n${atOnce > 1 ? `Briggs served ${atOnce} clients at once. ` : ''}Messages on link ${LINK}: ${said} (${datagrams} multicast, ${streamMessages} in ${streams} streams). ` +
         `Threads: ${threads.length} (${threads.join(', ')}).`,
     );
   }
@@ -177,7 +178,8 @@ class Stage {
 
 async function threadNames(engine: string, grasp: Grasp): Promise<string[]> {
   const { threads }: EngineStatus = await grasp.status();
-  return threads.map((thread) => `${engine} ${thread.name}`).sort();
+  // Thread 0 is this one, in which the supervisor of each engine lives too.
+  return threads.filter((thread) => thread.threadId !== 0).map((thread) => `${engine} ${thread.name}`);
 }
 
 async function firstLocator(discovery: AsyncIterable<AsaLocator>): Promise<AsaLocator> {

@@ -91,7 +91,8 @@ export async function negotiate(
     );
     output.event({ event: 'end', tag: undefined, dryRun, ...outcome });
     if (error !== undefined) tellFailure(output, error);
-    return exitForCode(outcome.code);
+    // Ended by the user, not by an engine that could not run.
+    return signal.aborted && outcome.outcome === 'failed' ? Exit.noAgreement : exitForCode(outcome.code);
   });
 }
 

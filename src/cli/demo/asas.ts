@@ -27,6 +27,8 @@ export class Briggs {
   static readonly NAME = 'Briggs';
   readonly #conversations = new Map<number, Conversation>();
   #arrived = 0;
+  #serving = 0;
+  #mostAtOnce = 0;
   #open: () => void = () => undefined;
   readonly #opened = new Promise<void>((resolve) => (this.#open = resolve));
 
@@ -39,12 +41,26 @@ export class Briggs {
     readonly queue: number,
   ) {}
 
+  /** Most clients served at the same time so far. */
+  get mostAtOnce(): number {
+    return this.#mostAtOnce;
+  }
+
   expect(conversation: Conversation): void {
     this.#conversations.set(conversation.plan.want[1], conversation);
   }
 
   /** Serves one client; any number run at once. */
   async serve(session: NegotiationSession): Promise<void> {
+    this.#mostAtOnce = Math.max(this.#mostAtOnce, ++this.#serving);
+    try {
+      await this.#serve(session);
+    } finally {
+      this.#serving--;
+    }
+  }
+
+  async #serve(session: NegotiationSession): Promise<void> {
     const asa = Briggs.NAME;
     let request = asMoney(session.value);
     const conversation = this.#conversations.get(request[1]);

@@ -124,7 +124,7 @@ export class Narrator {
 
 function endingText(ending: Ending): string | undefined {
   const { outcome, acted, reason, code } = ending;
-  if (outcome === 'accepted') return acted ? 'accepts' : undefined;
+  if (outcome === 'accepted') return acted ? `accepts ${money(ending.value)}` : undefined;
   if (outcome === 'declined') return acted ? `declines: "${reason ?? ''}"` : undefined;
   return `${acted ? 'cannot go on' : 'hears no more'}: ${reason ?? ''} (code ${code})`;
 }

@@ -25,7 +25,8 @@ export class InterfaceWatch {
   readonly #lookers = new Set<() => void>();
   #environment: Environment;
   #fingerprint: string;
-  #timer: TimerId | null | undefined;
+  #timer: TimerId | undefined;
+  #closed = false;
 
   /** Throws `no-interface` for a chosen name that no interface bears. */
   constructor(platform: Platform, clock: Clock, options: WatchOptions) {
@@ -70,7 +71,7 @@ export class InterfaceWatch {
 
   /** Looks at the host now. */
   look(): void {
-    this.#clock.clearTimeout(this.#timer ?? undefined);
+    this.#clock.clearTimeout(this.#timer);
     const host = this.#platform.list();
     for (const looker of [...this.#lookers]) looker();
     const environment = this.#describe(host);
@@ -84,14 +85,14 @@ export class InterfaceWatch {
   }
 
   close(): void {
-    this.#clock.clearTimeout(this.#timer ?? undefined);
-    this.#timer = null;
+    this.#clock.clearTimeout(this.#timer);
+    this.#closed = true;
     this.#listeners.clear();
     this.#lookers.clear();
   }
 
   #schedule(host: readonly HostInterface[]): void {
-    if (this.#timer === null) return; // closed meanwhile, by a listener
+    if (this.#closed) return; // meanwhile, by a listener
     const { pollIntervalMs } = this.#options;
     const soon = host.some((i) => i.tentative && this.#isChosen(i));
     const wait = soon ? Math.min(TENTATIVE_POLL_MS, pollIntervalMs) : pollIntervalMs;

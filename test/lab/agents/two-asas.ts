@@ -6,15 +6,11 @@ const say = (line: object): void => void process.stdout.write(`${JSON.stringify(
 const grasp = await Grasp.start({ substrate: { kind: 'plain', interfaces: [], insecure: true } });
 const briggs = await grasp.registerAsa('Briggs');
 const offered = await briggs.registerObjective({ name: 'EX3', negotiate: true, overlap: true });
-let responder: Promise<object> | undefined;
-const answered = new Promise<void>((resolve) => {
-  void offered.onNegotiate((session) => {
-    responder = session.negotiateStep(['NZD', 250]).then((reply) => ({
-      state: reply.state,
-      value: reply.state === 'accepted' ? reply.value : null,
-    }));
-    return responder.finally(resolve);
-  });
+let told: (line: object) => void = () => undefined;
+const responder = new Promise<object>((resolve) => (told = resolve));
+await offered.onNegotiate(async (session) => {
+  const reply = await session.negotiateStep(['NZD', 250]);
+  told({ state: reply.state, value: reply.state === 'accepted' ? reply.value : null });
 });
 
 const gray = await grasp.registerAsa('Gray');
@@ -25,6 +21,5 @@ const reply = await gray.requestNegotiate(wanted, ['NZD', 300], { peer: locators
 if (reply.state !== 'offered') throw new Error(`not offered but ${reply.state}`);
 await reply.session.endNegotiate({ accept: true });
 say({ event: 'initiator', state: 'accepted', value: reply.value });
-await answered;
 say({ event: 'responder', ...(await responder) });
 await grasp.close();
