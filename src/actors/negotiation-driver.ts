@@ -114,6 +114,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #deaf = false;
   #admitted = false;
   #over = false;
+  #released = false;
   /** The stream is reset, not finished, when the session ends. */
   #abortive = false;
 
@@ -462,8 +463,10 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   }
 
   release(): void {
-    const { active } = this.#owner;
+    if (this.#released) return;
+    this.#released = true;
     this.#over = true;
+    const { active } = this.#owner;
     if (this.#activeKey !== undefined) {
       if (this.#outgoing) active.removeOutgoing(this.#activeKey);
       else active.removeIncoming(this.#activeKey);
@@ -497,7 +500,11 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
     this.stopTimer();
     this.#abortive = true;
     this.withdraw();
-    this.close();
+    try {
+      this.close();
+    } catch {
+      // The stream itself is broken; there is nothing more to close.
+    }
     this.release();
   }
 }
