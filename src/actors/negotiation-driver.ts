@@ -22,6 +22,7 @@ import {
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
 import type { ActiveSessions } from './active-sessions.js';
+import { Cancellation } from './cancellation.js';
 import type { ClientLink } from './client-link.js';
 import type {
   Clash,
@@ -102,7 +103,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #client: ClientLink | undefined;
   #stream: Stream | undefined;
   #remote: Target | undefined;
-  #connecting: AbortController | undefined;
+  #connecting: Cancellation | undefined;
   #drawn: DrawnId | undefined;
   #sessionId: number | undefined;
   #activeKey: string | undefined;
@@ -346,8 +347,8 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
 
   connect(): void {
     const { target, connectTimeoutMs: timeoutMs } = this.#outgoing!;
-    this.#connecting = new AbortController();
-    this.#owner.substrate.connect(target, { timeoutMs, signal: this.#connecting.signal }).then(
+    this.#connecting = new Cancellation();
+    this.#owner.substrate.connect(target, { timeoutMs, signal: this.#connecting }).then(
       (stream) => this.#connected(stream),
       (error: unknown) => this.#connectFailed(error),
     );
