@@ -45,6 +45,8 @@ function serve(host: string): void {
 interface Run {
   readonly failures: number;
   readonly seconds: number;
+  /** CPU time of this process, all threads, µs. */
+  readonly cpuUs: number;
   /** Ascending, one per session without failure: from connect to the last byte handed to the kernel. */
   readonly latenciesMs: Float64Array;
 }
@@ -58,12 +60,19 @@ function run(host: string, port: number, sessions: number, concurrency: number):
   let closed = 0;
   let failures = 0;
   const startedAt = performance.now();
+  const cpuAt = process.cpuUsage();
 
   return new Promise((resolve) => {
     const finish = (): void => {
       for (const [reason, count] of reasons) process.stderr.write(`floor: ${count} × ${reason}\n`);
       const seconds = (performance.now() - startedAt) / 1000;
-      resolve({ failures, seconds, latenciesMs: Float64Array.from(latencies).sort() });
+      const cpu = process.cpuUsage(cpuAt);
+      resolve({
+        failures,
+        seconds,
+        cpuUs: cpu.user + cpu.system,
+        latenciesMs: Float64Array.from(latencies).sort(),
+      });
     };
 
     function begin(): void {
@@ -122,12 +131,13 @@ async function measure(options: {
 }): Promise<void> {
   const { host, port, sessions, concurrency } = options;
   const warmup = await run(host, port, options.warmup, concurrency);
-  const { failures, seconds, latenciesMs } = await run(host, port, sessions, concurrency);
+  const { failures, seconds, cpuUs, latenciesMs } = await run(host, port, sessions, concurrency);
   const result = {
     sessions,
     concurrency,
     failures: failures + warmup.failures,
     rate: Math.round((sessions - failures) / seconds),
+    cpuUsPerSession: Math.round(cpuUs / sessions),
     p50Ms: Number(quantile(latenciesMs, 0.5).toFixed(3)),
     p99Ms: Number(quantile(latenciesMs, 0.99).toFixed(3)),
   };

@@ -29,8 +29,10 @@ function ip(...args: string[]): void {
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr.trim()}`);
 }
 
-function sysctl(namespace: string, ...settings: string[]): void {
-  ip('netns', 'exec', namespace, 'sysctl', '-q', '-w', ...settings);
+/** Kernel settings of a namespace, by their path below /proc/sys/net: `sysctl` is not everywhere. */
+function set(namespace: string, settings: Readonly<Record<string, string>>): void {
+  const lines = Object.entries(settings).map(([path, value]) => `echo '${value}' > /proc/sys/net/${path}`);
+  ip('netns', 'exec', namespace, 'sh', '-ec', lines.join('\n'));
 }
 
 /** Opens namespaces where that is allowed, else loopback with a line on stderr. */
@@ -61,15 +63,15 @@ export function openLab(): Lab {
     for (const name of names) ip('netns', 'add', name);
     ip('link', 'add', 'gb0', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'gb0', 'netns', names[1]);
     names.forEach((name, index) => {
-      // No duplicate address detection: addresses are usable at once.
-      sysctl(name, 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.gb0.accept_dad=0');
-      // Every session leaves a port in TIME_WAIT for 60 s; without reuse a run stalls after 28,000 of them.
-      sysctl(
-        name,
-        'net.ipv4.tcp_tw_reuse=1',
-        'net.ipv4.ip_local_port_range=1024 65535',
-        'net.core.somaxconn=8192',
-      );
+      set(name, {
+        // No duplicate address detection: addresses are usable at once.
+        'ipv6/conf/all/accept_dad': '0',
+        'ipv6/conf/gb0/accept_dad': '0',
+        // Every session leaves a port in TIME_WAIT for 60 s; without reuse a run stalls after 28,000 of them.
+        'ipv4/tcp_tw_reuse': '1',
+        'ipv4/ip_local_port_range': '1024 65535',
+        'core/somaxconn': '8192',
+      });
       ip('-n', name, 'link', 'set', 'lo', 'up');
       ip('-n', name, 'link', 'set', 'gb0', 'up');
       ip('-n', name, 'address', 'add', `fd00:be7c::${index + 1}/64`, 'dev', 'gb0', 'nodad');

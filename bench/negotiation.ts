@@ -8,21 +8,20 @@
  * Floor and engine take turns in the same namespaces, each run in a fresh client process after a warm-up; medians
  * over the repeats. `--sessions` is per repeat. Nothing is retried; exit 1 if any session failed.
  *
- * Placement of the ASAs: `worker`, in an engine-managed worker together with their sessions (`spawnAsa`); `main`,
- * in the main thread with the engine in workers; `inline`, everything in one thread.
+ * The placements are those of placements.ts.
  */
 import type { ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nextLine, openLab, type Lab } from './lab.js';
-
-export const placements = ['worker', 'main', 'inline'] as const;
-export type Placement = (typeof placements)[number];
+import { placements, type Placement } from './placements.js';
 
 /** What a client process reports of its run; floor and engine alike. */
 interface ClientResult {
   readonly rate: number;
+  /** CPU time of the client process, µs: tells more than the rate on a machine that others use too. */
+  readonly cpuUsPerSession: number;
   readonly failures: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -96,7 +95,7 @@ const round = (value: number, digits: number): number => Number(value.toFixed(di
 async function compare(lab: Lab, options: Options): Promise<number> {
   const { concurrency, sessions, repeats, placement } = options;
   // Long enough for the compiler of the JavaScript engine, short beside the run.
-  const warmup = Math.min(2000, Math.ceil(sessions / 2));
+  const warmup = Math.min(4000, Math.ceil(sessions / 2));
   const load = [
     '--sessions',
     `${sessions}`,
@@ -164,7 +163,9 @@ async function compare(lab: Lab, options: Options): Promise<number> {
     failures,
     p50Ms: round(median(engine.map((run) => run.p50Ms)), 3),
     p99Ms: round(median(engine.map((run) => run.p99Ms)), 3),
+    cpuUsPerSession: Math.round(median(engine.map((run) => run.cpuUsPerSession))),
     floorFailures,
+    floorCpuUsPerSession: Math.round(median(floor.map((run) => run.cpuUsPerSession))),
     floorP50Ms: round(median(floor.map((run) => run.p50Ms)), 3),
     floorP99Ms: round(median(floor.map((run) => run.p99Ms)), 3),
     rateSpread: spread(rates),
@@ -180,9 +181,10 @@ async function compare(lab: Lab, options: Options): Promise<number> {
         `${result.sessions} sessions × ${result.repeats}, concurrency ${result.concurrency}, placement ` +
           `${result.placement}, ${result.lab}, Node ${result.node}, ${result.cpus} cores`,
         `engine  ${result.rate}/s (${range(result.rateSpread)}), p50 ${result.p50Ms} ms, p99 ${result.p99Ms} ms, ` +
-          `${result.failures} failures`,
+          `${result.cpuUsPerSession} µs CPU per session (client), ${result.failures} failures`,
         `floor   ${result.floor}/s (${range(result.floorSpread)}), p50 ${result.floorP50Ms} ms, p99 ` +
-          `${result.floorP99Ms} ms, ${result.floorFailures} failures`,
+          `${result.floorP99Ms} ms, ${result.floorCpuUsPerSession} µs CPU per session (client), ` +
+          `${result.floorFailures} failures`,
         `ratio   ${result.ratio} (${range(result.ratioSpread)})`,
         '',
       ].join('\n'),

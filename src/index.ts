@@ -8,7 +8,6 @@ export type { AsaLocator, PeerLike } from './api/locator.js';
 export { SimulatedNetwork } from './api/network.js';
 export { Objective, type ObjectiveOptions, type OnNegotiateOptions } from './api/objective.js';
 export { NegotiationSession, type NegotiateResult, type StepOptions } from './api/session.js';
-export type { Limits } from './actors/limits.js';
 export {
   decodeValue,
   diagnostic,
@@ -22,5 +21,5 @@ export {
 } from './protocol/index.js';
 export { SimulatedClock, type Clock } from './runtime/index.js';
 export type { LinkCounters, LinkSettings, NodeOptions, SimulatedNode, Traffic } from './substrate/index.js';
-export type { EngineStatus, ThreadStatus } from './workers/engine-control.js';
+export type { EngineStatus, Limits, ThreadStatus } from './workers/engine-control.js';
 export type { SubstrateChoice } from './workers/substrate-init.js';

@@ -63,7 +63,8 @@ export class Core {
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor: (name) => addressBytes(initiatorAddress(substrate.environment, name)),
-      localLocators: (objective, asa): readonly CachedLocator[] => this.#responder.localLocators(objective, asa),
+      localLocators: (objective, asa): readonly CachedLocator[] =>
+        this.#responder.localLocators(objective, asa),
     });
     this.#responder = new Responder({
       clock,

@@ -23,7 +23,7 @@ import {
   type ResponseMessage,
   type WireLocator,
 } from '../protocol/index.js';
-import { DataPort, type Clock, type Counters, type Endpoint } from '../runtime/index.js';
+import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
 import type { PortPair, Stream, Substrate } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
@@ -60,7 +60,7 @@ interface Session {
   /** Initiator fields sent, one per interface if the node has only link-local addresses. */
   readonly initiators: Uint8Array[];
   readonly seen: Set<string>;
-  timer: unknown;
+  timer: TimerId | undefined;
   actor: Actor<typeof discoverySessionMachine> | undefined;
 }
 
@@ -126,7 +126,7 @@ export class Discoveries {
     }
     const id = this.#nextConnection++;
     const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });
-    let timer: unknown;
+    let timer: TimerId | undefined;
     let over = false;
     const port: ResponseConnectionPort = {
       startTimer: () => {
@@ -156,7 +156,8 @@ export class Discoveries {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
           const decoded = decodeMessage(item.bytes, 'response');
           if (!decoded.ok) actor.send({ type: 'message.refused', reason: decoded.reason });
-          else if (decoded.message.type === M_RESPONSE) actor.send({ type: 'message.response', message: decoded.message });
+          else if (decoded.message.type === M_RESPONSE)
+            actor.send({ type: 'message.response', message: decoded.message });
           else actor.send({ type: 'message.ignored' });
         }
       },
@@ -210,7 +211,10 @@ export class Discoveries {
     }
     if (this.#sessions.size >= limits.discoverySessions) {
       counters.add('discovery.sessions-full');
-      return this.#done(client, call.call, { code: ErrorCode.overload, detail: 'too many discoveries under way' });
+      return this.#done(client, call.call, {
+        code: ErrorCode.overload,
+        detail: 'too many discoveries under way',
+      });
     }
     const session: Session = {
       sessionId: this.#options.nextSessionId(),

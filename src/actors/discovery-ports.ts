@@ -3,7 +3,7 @@
  * same number (RFC 8990 §2.8.4). Kept open while the interface is there, on the same number across restarts.
  */
 import type { AnyActor } from 'xstate';
-import type { Clock, Counters } from '../runtime/index.js';
+import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { Environment, PortPair, Stream, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
 import type { BoundPort } from './core-protocol.js';
@@ -79,7 +79,7 @@ export class DiscoveryPorts {
 
   #bind(name: string): void {
     const { clock, substrate, counters } = this.#options;
-    let retry: unknown;
+    let retry: TimerId | undefined;
     let stopped = false;
     let tries = 0;
     const send = (type: 'opened' | 'failed' | 'lost' | 'timer.expired'): void => binding.actor.send({ type });

@@ -47,7 +47,10 @@ export const discoveryResponseMachine = setup({
       entry: 'connect',
       on: {
         'stream.connected': { target: 'closing', actions: 'send' },
-        'stream.failed': { target: 'done', actions: { type: 'count', params: { reason: 'response.unreachable' } } },
+        'stream.failed': {
+          target: 'done',
+          actions: { type: 'count', params: { reason: 'response.unreachable' } },
+        },
         stopped: { target: 'done' },
       },
     },

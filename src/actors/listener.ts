@@ -6,7 +6,7 @@
  */
 import type { AnyActor } from 'xstate';
 import { multicastKind } from '../protocol/index.js';
-import { Counters, DataPort, type Clock, type Endpoint } from '../runtime/index.js';
+import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
 import type { BoundPort, DatagramEvent } from './core-protocol.js';
@@ -95,7 +95,7 @@ export class Listener {
     this.#handler?.close();
     const sockets = [...this.#receivers.values()].map((receiver) => receiver.socket);
     for (const receiver of this.#receivers.values()) receiver.actor.send({ type: 'stop' });
-    await Promise.all(sockets.map((socket) => socket?.close()));
+    await Promise.all(sockets.flatMap((socket) => socket?.close() ?? []));
   }
 
   #follow(environment: Environment): void {
@@ -118,7 +118,7 @@ export class Listener {
 
   #listenOn(name: string): void {
     const { substrate, clock } = this.#options;
-    let retry: unknown;
+    let retry: TimerId | undefined;
     let stopped = false;
     const port: BindingPort = {
       open: () => {

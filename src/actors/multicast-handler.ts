@@ -5,7 +5,13 @@
  * One per engine, in the core. It never waits: answers are connections of their own (`discovery-response`).
  */
 import { setup } from 'xstate';
-import { M_DISCOVERY, M_FLOOD, type DecodeResult, type DiscoveryMessage, type FloodMessage } from '../protocol/index.js';
+import {
+  M_DISCOVERY,
+  M_FLOOD,
+  type DecodeResult,
+  type DiscoveryMessage,
+  type FloodMessage,
+} from '../protocol/index.js';
 
 /** Where a multicast came from. */
 export interface Arrival {
@@ -50,8 +56,10 @@ export const multicastHandlerMachine = setup({
   },
   guards: {
     isOwn: ({ context, event }) =>
-      (event.type === 'message.discovery' || event.type === 'message.flood') && context.port.isOwn(event.message),
-    supports: ({ context, event }) => event.type === 'message.discovery' && context.port.supports(event.message),
+      (event.type === 'message.discovery' || event.type === 'message.flood') &&
+      context.port.isOwn(event.message),
+    supports: ({ context, event }) =>
+      event.type === 'message.discovery' && context.port.supports(event.message),
     knows: ({ context, event }) =>
       event.type === 'message.discovery' && context.port.knows(event.message, event.arrival),
   },

@@ -298,6 +298,8 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
     sessionId: number | undefined,
   ): void {
     this.#owner.counters.add(reason);
+    // What has no message type has no session id either, whatever its second element is.
+    if (messageType === undefined) sessionId = undefined;
     if (this.#sessionId !== undefined && sessionId !== undefined && sessionId !== this.#sessionId) {
       this.#actor.send(FOREIGN);
       return;

@@ -13,14 +13,23 @@ import {
   type DiscoveryMessage,
   type WireLocator,
 } from '../protocol/index.js';
-import type { Clock, Counters } from '../runtime/index.js';
+import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { Environment, Stream, Substrate } from '../substrate/types.js';
 import type { Announcement, DatagramEvent } from './core-protocol.js';
 import { addressBytes, type Discoveries } from './discoveries.js';
-import { discoveryResponseMachine, type DiscoveryResponseEvent, type DiscoveryResponsePort } from './discovery-response.js';
+import {
+  discoveryResponseMachine,
+  type DiscoveryResponseEvent,
+  type DiscoveryResponsePort,
+} from './discovery-response.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
-import { multicastEvent, multicastHandlerMachine, type Arrival, type MulticastHandlerPort } from './multicast-handler.js';
+import {
+  multicastEvent,
+  multicastHandlerMachine,
+  type Arrival,
+  type MulticastHandlerPort,
+} from './multicast-handler.js';
 
 /** ms a peer has to close its side of a connection after it got its M_RESPONSE. */
 const CLOSE_MS = 2_000;
@@ -79,7 +88,11 @@ export class Responder {
   /** Handles one multicast; never throws on what it holds. */
   handle(datagram: DatagramEvent): void {
     const decoded = decodeMessage(datagram.bytes, 'multicast');
-    const arrival: Arrival = { interface: datagram.interface, address: datagram.address, port: datagram.port };
+    const arrival: Arrival = {
+      interface: datagram.interface,
+      address: datagram.address,
+      port: datagram.port,
+    };
     this.#options.counters.add('multicast.handled');
     this.#handler.send(multicastEvent(decoded, arrival));
   }
@@ -99,7 +112,11 @@ export class Responder {
     return {
       actors: [...census([this.#handler]), ...census(this.#responses.values())],
       queues: [
-        { name: 'response.in-flight', length: this.#responses.size, limit: this.#options.limits.responsesInFlight },
+        {
+          name: 'response.in-flight',
+          length: this.#responses.size,
+          limit: this.#options.limits.responsesInFlight,
+        },
       ],
     };
   }
@@ -155,7 +172,7 @@ export class Responder {
     const id = this.#nextResponse++;
     const giveUp = new AbortController();
     let stream: Stream | undefined;
-    let timer: unknown;
+    let timer: TimerId | undefined;
     const port: DiscoveryResponsePort = {
       connect: () => {
         substrate

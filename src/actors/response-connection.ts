@@ -64,7 +64,10 @@ export const responseConnectionMachine = setup({
         'message.ignored': { actions: { type: 'count', params: { reason: 'response.ignored' } } },
         'message.refused': { target: 'done', actions: ['countRefused', 'close'] },
         // §2.8.5: a failed connection is no response.
-        'stream.ended': { target: 'done', actions: [{ type: 'count', params: { reason: 'response.none' } }, 'close'] },
+        'stream.ended': {
+          target: 'done',
+          actions: [{ type: 'count', params: { reason: 'response.none' } }, 'close'],
+        },
         'stream.closed': { target: 'done', actions: { type: 'count', params: { reason: 'response.none' } } },
         'timer.expired': {
           target: 'done',

@@ -298,13 +298,9 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   #command(client: ClientLink, command: ToSessions): void {
-    switch (command.t) {
-      case 'request':
-        this.#request(client, command);
-        return;
-      case 'take':
-        this.#listenerOf.get(command.listen)?.take(command.listen, command.n);
-        return;
+    if (command.t === 'request') return this.#request(client, command);
+    if (command.t === 'take') {
+      return this.#listenerOf.get(command.listen)?.take(command.listen, command.n);
     }
     const session = client.sessions.get(command.session);
     if (session) {

@@ -56,7 +56,10 @@ export const workerSupervisionMachine = setup({
   },
   guards: {
     isHung: ({ context, event }) =>
-      event.type === 'tick' && event.onTime && !event.answered && context.silentMs + event.ms >= context.hungAfterMs,
+      event.type === 'tick' &&
+      event.onTime &&
+      !event.answered &&
+      context.silentMs + event.ms >= context.hungAfterMs,
     answered: ({ event }) => event.type === 'tick' && event.answered,
     silentOnTime: ({ event }) => event.type === 'tick' && event.onTime,
     firstFailure: ({ context }) => context.failures === 0,

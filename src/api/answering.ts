@@ -1,4 +1,4 @@
-import type { Answer, SessionKey } from '../actors/session-protocol.js';
+import type { Answer, SessionKey } from '../workers/engine-control.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import { SessionError, type SessionsLine } from './client.js';
 

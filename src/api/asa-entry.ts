@@ -41,7 +41,8 @@ const control: AsaThreadControl = {
     }
     module = loaded as AsaModule;
   },
-  run: async (data) => module?.default({ asa: new Asa(client, own.name, own.handle), data, signal: controller.signal }),
+  run: async (data) =>
+    module?.default({ asa: new Asa(client, own.name, own.handle), data, signal: controller.signal }),
   abort: () => controller.abort(new GraspError(ErrorCode.closed)),
 };
 serve(control, toEndpoint(own.control), isPort);

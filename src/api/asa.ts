@@ -91,7 +91,9 @@ export class Asa {
       overlap: options.overlap ?? false,
     };
     const maxMessageBytes =
-      options.maxMessageBytes === undefined ? undefined : checkedUint32(options.maxMessageBytes, 'maxMessageBytes');
+      options.maxMessageBytes === undefined
+        ? undefined
+        : checkedUint32(options.maxMessageBytes, 'maxMessageBytes');
     this.#assertRegistered();
     await this.#client.control.registerObjective(this.handle, registration);
     return new Objective(this.#client, this, registration, maxMessageBytes);
@@ -117,7 +119,8 @@ export class Asa {
         flags: own ? objectiveFlags(own, { dryRun: false }) : F_DISC,
         loopCount: checkedLoopCount(options.loopCount ?? own?.loopCount ?? GRASP_DEF_LOOPCT),
       },
-      timeoutMs: timeoutMs === undefined || timeoutMs === null ? undefined : checkedUint32(timeoutMs, 'timeoutMs'),
+      timeoutMs:
+        timeoutMs === undefined || timeoutMs === null ? undefined : checkedUint32(timeoutMs, 'timeoutMs'),
       minimumTtlMs: minimumTtlMs === undefined ? undefined : checkedUint32(minimumTtlMs, 'minimumTtlMs'),
       flush: options.flush ?? false,
       signal: options.signal,
@@ -154,7 +157,7 @@ export class Asa {
     if (peer) return request(peer);
 
     // D-08: the first usable answer ends the discovery; if a cached peer is gone, the next one is tried.
-    let refused: unknown;
+    let refused: GraspError | undefined;
     for await (const locator of this.#peers(objective, loopCount, timeoutMs, options.signal)) {
       try {
         return await request(toTarget(locator));

@@ -2,7 +2,10 @@
 import { encodeValue, ErrorCode, GRASP_DEF_TIMEOUT, GraspError, MAX_UINT32 } from '../protocol/index.js';
 
 /** A time in ms: null, undefined and 0 mean the default; else a whole number up to 2^32−1. */
-export function timeoutOf(timeoutMs: number | null | undefined, fallback: number = GRASP_DEF_TIMEOUT): number {
+export function timeoutOf(
+  timeoutMs: number | null | undefined,
+  fallback: number = GRASP_DEF_TIMEOUT,
+): number {
   return checkedUint32(timeoutMs ?? 0, 'timeoutMs') || fallback;
 }
 

@@ -3,8 +3,8 @@
  * ports of the core and of the session hosts, and what comes back into promises. It holds no protocol state: whose
  * turn it is, timers and loop counts are the session's business.
  */
-import type { FromCore, ToCore } from '../actors/core-protocol.js';
-import type { Answer, Failure, FromSessions, SessionKey, ToSessions } from '../actors/session-protocol.js';
+import type { FromCore, ToCore } from '../workers/engine-control.js';
+import type { Answer, Failure, FromSessions, SessionKey, ToSessions } from '../workers/engine-control.js';
 import { ErrorCode, GraspError, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock } from '../runtime/index.js';
 import type { ClientControl, EngineControl } from '../workers/engine-control.js';

@@ -64,7 +64,8 @@ class LocatorIterator implements AsyncIterator<AsaLocator> {
     this.#cancel();
     this.#finish(this.#signal?.reason);
   };
-  #waiting: { resolve: (result: IteratorResult<AsaLocator>) => void; reject: (error: unknown) => void } | undefined;
+  #waiting:
+    { resolve: (result: IteratorResult<AsaLocator>) => void; reject: (error: unknown) => void } | undefined;
   #done = false;
   #error: unknown;
 

@@ -1,10 +1,9 @@
 import { pathToFileURL } from 'node:url';
-import type { Limits } from '../actors/limits.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import type { Clock } from '../runtime/index.js';
 import { SubstrateError } from '../substrate/types.js';
 import { connect, serve } from '../workers/control.js';
-import type { ClientControl, EngineControl, EngineStatus } from '../workers/engine-control.js';
+import type { ClientControl, EngineControl, EngineStatus, Limits } from '../workers/engine-control.js';
 import { nodeClock } from '../workers/node-clock.js';
 import { cryptoRandom, inlinePlacement, workerPlacement } from '../workers/placement.js';
 import { isPort } from '../workers/ports.js';
@@ -104,7 +103,8 @@ export class Grasp implements AsyncDisposable {
         listenSelf: options.listenSelf,
       });
     } catch (error) {
-      if (error instanceof SubstrateError) throw new GraspError(ErrorCode.unspec, error.message, { cause: error });
+      if (error instanceof SubstrateError)
+        throw new GraspError(ErrorCode.unspec, error.message, { cause: error });
       throw error;
     }
     const client = new Client({

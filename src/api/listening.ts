@@ -1,5 +1,5 @@
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import type { FromSessions } from '../actors/session-protocol.js';
+import type { FromSessions } from '../workers/engine-control.js';
 import { toError, type Client, type SessionsLine } from './client.js';
 import { NegotiationSession } from './session.js';
 

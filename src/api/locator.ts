@@ -68,7 +68,8 @@ export function isUsablePeer(locator: AsaLocator): boolean {
 
 /** Where to connect to; invalidLoc (38) if a request cannot go there (api.md §4.6). */
 export function toTarget(peer: PeerLike): Target {
-  const unusable = (why: string): GraspError => new GraspError(ErrorCode.invalidLoc, `${show(peerText(peer))}: ${why}`);
+  const unusable = (why: string): GraspError =>
+    new GraspError(ErrorCode.invalidLoc, `${show(peerText(peer))}: ${why}`);
   if (typeof peer === 'string') {
     const parsed = parseLocator(peer);
     if (!parsed) throw unusable('not ADDR[%IF]:PORT');
@@ -88,7 +89,8 @@ export function toTarget(peer: PeerLike): Target {
   function target(text: string, port: number | null, interfaceName: string | undefined): Target {
     const parsed = parseAddress(text);
     if (!parsed) throw unusable('not an address');
-    if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535) throw unusable('no usable port');
+    if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535)
+      throw unusable('no usable port');
     if (isLinkLocal(parsed.bytes) && interfaceName === undefined) {
       throw unusable('a link-local address needs its interface (ADDR%IF)');
     }

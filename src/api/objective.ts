@@ -51,7 +51,12 @@ export class Objective {
   #deregistered = false;
 
   /** @internal */
-  constructor(client: Client, asa: Asa, registration: ObjectiveRegistration, maxMessageBytes: number | undefined) {
+  constructor(
+    client: Client,
+    asa: Asa,
+    registration: ObjectiveRegistration,
+    maxMessageBytes: number | undefined,
+  ) {
     this.#client = client;
     this.asa = asa;
     this.name = registration.name;
@@ -107,7 +112,9 @@ export class Objective {
    * in which a request would be refused. Leaving the loop stops listening. Its first `next` rejects with 6, 13,
    * 15 or 16 if the objective cannot be listened for; a later one with 13 when it is deregistered meanwhile.
    */
-  listenNegotiate(options: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<NegotiationSession> {
+  listenNegotiate(
+    options: { signal?: AbortSignal | undefined } = {},
+  ): AsyncIterableIterator<NegotiationSession> {
     this.#assertListenable();
     return new SessionIterator(this.#client, this.asa.handle, this.name, options.signal);
   }

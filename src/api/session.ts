@@ -1,4 +1,4 @@
-import type { Answer, Failure, ObjectiveHead, SessionKey } from '../actors/session-protocol.js';
+import type { Answer, Failure, ObjectiveHead, SessionKey } from '../workers/engine-control.js';
 import {
   decodeValue,
   encodeValue,
@@ -177,7 +177,9 @@ export class NegotiationSession {
    * Ends the session (M_END, RFC 8990 §2.8.8): `accept` the value received last, on this side's turn only, or
    * decline at any time, with a reason. Rejects: 3 not this side's turn, 16, 19, 20, 30.
    */
-  async endNegotiate(result: { accept: true } | { accept: false; reason?: string | undefined }): Promise<void> {
+  async endNegotiate(
+    result: { accept: true } | { accept: false; reason?: string | undefined },
+  ): Promise<void> {
     this.#tell('end');
     const reason = result.accept ? undefined : result.reason;
     await this.#confirmed(this.#line.call({ t: 'end', session: this.#key, accept: result.accept, reason }));

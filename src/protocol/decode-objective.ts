@@ -1,16 +1,6 @@
 /** Reads one objective (RFC 8990 §2.10) at the reader's cursor, with the rules of the message it stands in. */
-import {
-  F_NEG,
-  F_SYNCH,
-  M_DISCOVERY,
-  M_FLOOD,
-  M_NEGOTIATE,
-  M_REQ_NEG,
-  M_REQ_SYN,
-  M_RESPONSE,
-  M_SYNCH,
-  MAX_LOOP_COUNT,
-} from './constants.js';
+import type { M_DISCOVERY, M_FLOOD, M_RESPONSE } from './constants.js';
+import { F_NEG, F_SYNCH, M_NEGOTIATE, M_REQ_NEG, M_REQ_SYN, M_SYNCH, MAX_LOOP_COUNT } from './constants.js';
 import type { WireObjective } from './messages.js';
 import type { RefusalReason } from './reasons.js';
 import * as R from './reader.js';

@@ -6,8 +6,8 @@ import { fromHalf } from './value-exact.js';
 import { DEF_VALUE_LIMITS } from './value-types.js';
 
 /**
- * One encoded item as text: `[5, 13767778, ["EX3", 3, 6, h'00', 24(h'07'), 1.5_1]]` without the encoding indicators,
- * except `_` for indefinite lengths. Throws GraspError 24 if `bytes` is not exactly one item within 16 MiB, 64 deep.
+ * One encoded item as text: `[5, 13767778, ["EX3", 3, 6, [h'00', 24(h'07'), 1.5]]]`. Of the encoding only indefinite
+ * lengths are shown, as `[_ …]`. Throws GraspError 24 if `bytes` is not exactly one item within 16 MiB, 64 deep.
  */
 export function diagnostic(bytes: Uint8Array): string {
   const refused = refuseUnlessOneItem(bytes, DEF_VALUE_LIMITS);

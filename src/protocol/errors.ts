@@ -3,6 +3,8 @@
  * the one error class whose instances cross threads and sockets as plain data. Callers match on `code`.
  */
 
+import { inspect, types } from 'node:util';
+
 /** Name → number. 0–38 are RFC 8991's, the rest this engine's own. */
 export const ErrorCode = {
   ok: 0,
@@ -133,7 +135,11 @@ function plainCause(cause: unknown, depth: number): PlainGraspError | string | u
   if (cause === undefined) return undefined;
   if (GraspError.is(cause) && depth < MAX_CAUSES) return plain(cause, depth + 1);
   try {
-    return String(cause);
+    return types.isNativeError(cause)
+      ? String(cause)
+      : typeof cause === 'string'
+        ? cause
+        : inspect(cause, { depth: 1 });
   } catch {
     return 'unprintable cause';
   }

@@ -71,7 +71,7 @@ function lookAtObject(value: object, s: Survey): boolean {
     plain = value.constructor === Map;
     for (const [key, item] of value) {
       plain = step(key, ' (key of a map)', s) && plain;
-      plain = step(item, typeof key === 'object' ? '[…]' : `[${String(key)}]`, s) && plain;
+      plain = step(item, typeof key === 'string' || typeof key === 'number' ? `[${key}]` : '[…]', s) && plain;
     }
   } else if (value instanceof Tag) {
     step(value.value, ` (in tag ${value.tag})`, s);

@@ -4,7 +4,7 @@
  */
 
 /** Returned by {@link Clock.setTimeout}; opaque. */
-export type TimerId = unknown;
+export type TimerId = object;
 
 /** The one source of time, timers and turns of a thread. */
 export interface Clock {
@@ -12,7 +12,8 @@ export interface Clock {
   now(): number;
   /** Calls `fn` after `ms` (0 … 2^32−1; longer than a host timer can hold is chained, C-10). */
   setTimeout(fn: () => void, ms: number): TimerId;
-  clearTimeout(id: TimerId): void;
+  /** Does nothing for undefined, and for a timer that has gone off. */
+  clearTimeout(id: TimerId | undefined): void;
   /**
    * Calls `fn` in a later turn of this thread, after what is running now has returned and after input
    * that has already arrived. In the order of the calls.

@@ -81,7 +81,10 @@ export class InlineEndpoint implements Endpoint {
 }
 
 /** Two connected inline endpoints; see {@link InlineEndpoint}. */
-export function inlinePair(clock: Clock, options: { clone?: boolean } = {}): [InlineEndpoint, InlineEndpoint] {
+export function inlinePair(
+  clock: Clock,
+  options: { clone?: boolean } = {},
+): [InlineEndpoint, InlineEndpoint] {
   return InlineEndpoint.pair(clock, options.clone ?? false);
 }
 

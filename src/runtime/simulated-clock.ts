@@ -38,8 +38,8 @@ export class SimulatedClock implements Clock {
     return timer;
   }
 
-  clearTimeout(id: TimerId): void {
-    if (id !== undefined && id !== null) (id as Timer).cancelled = true;
+  clearTimeout(id: TimerId | undefined): void {
+    if (id) (id as Timer).cancelled = true;
   }
 
   defer(fn: () => void): void {

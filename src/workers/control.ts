@@ -14,12 +14,18 @@ export type Remote<T> = {
 /** comlink names its transfer lists by a type of browsers. */
 type Transfers = Parameters<typeof Comlink.transfer>[1];
 
-type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: WireError };
+type Outcome =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: WireError };
 
 /** An error on its way through structuredClone. */
 type WireError =
   | { readonly kind: 'grasp'; readonly error: PlainGraspError }
-  | { readonly kind: 'other'; readonly name: string; readonly message: string; readonly stack: string | undefined };
+  | {
+      readonly kind: 'other';
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string | undefined;
+    };
 
 interface Invoker {
   invoke(method: string, args: unknown[]): Promise<Outcome>;
@@ -83,7 +89,9 @@ export function connect<T extends object>(
   const calls = new Proxy(Object.create(null) as object, {
     get: (_, method) =>
       // A promise resolved with this proxy must not take it for a thenable.
-      typeof method === 'string' && method !== 'then' ? (...args: unknown[]) => call(method, args) : undefined,
+      typeof method === 'string' && method !== 'then'
+        ? (...args: unknown[]) => call(method, args)
+        : undefined,
   });
   return { calls: calls as Remote<T>, lose };
 }

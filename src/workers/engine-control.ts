@@ -7,6 +7,17 @@ import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { Limits } from '../actors/limits.js';
 import type { Security } from '../substrate/types.js';
 
+export type { FromCore, ToCore } from '../actors/core-protocol.js';
+export type { Limits } from '../actors/limits.js';
+export type {
+  Answer,
+  Failure,
+  FromSessions,
+  ObjectiveHead,
+  SessionKey,
+  ToSessions,
+} from '../actors/session-protocol.js';
+
 /** A registration of an objective by one ASA: RFC 8991 §2.3.3, api.md §4.3. */
 export interface ObjectiveRegistration {
   readonly name: string;

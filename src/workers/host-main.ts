@@ -57,9 +57,11 @@ async function build(init: HostInit, world: World): Promise<HostControl> {
 /** An object whose every method waits until the host is built, then calls it there. */
 function whenBuilt(building: Promise<HostControl>): object {
   return new Proxy(Object.create(null) as object, {
-    get: (_, method) => async (...args: unknown[]) => {
-      const host = (await building) as unknown as Record<PropertyKey, (...args: unknown[]) => unknown>;
-      return host[method]!(...args);
-    },
+    get:
+      (_, method) =>
+      async (...args: unknown[]) => {
+        const host = (await building) as unknown as Record<PropertyKey, (...args: unknown[]) => unknown>;
+        return host[method]!(...args);
+      },
   });
 }

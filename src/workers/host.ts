@@ -68,7 +68,11 @@ export interface HostSettings {
   readonly preferredPorts: Readonly<Record<string, number>>;
 }
 
-export function createListenerHost(substrate: Substrate, settings: HostSettings, world: World): ListenerControl {
+export function createListenerHost(
+  substrate: Substrate,
+  settings: HostSettings,
+  world: World,
+): ListenerControl {
   const counters = new Counters();
   const listener = new Listener({
     clock: world.clock,

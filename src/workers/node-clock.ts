@@ -23,7 +23,7 @@ export const nodeClock: Clock = {
     leg(ms);
     return chained;
   },
-  clearTimeout(id: TimerId): void {
+  clearTimeout(id: TimerId | undefined): void {
     if (id === undefined) return;
     const chained = id as Partial<Chained>;
     clearTimeout(chained.handle ?? (id as NodeJS.Timeout));

@@ -70,10 +70,12 @@ export function inlinePlacement(clock: Clock, random: RandomFill, options: { clo
       return {
         threadId: 0,
         terminate: () => {
-          host.then((running) => running.close()).then(
-            () => onExit(undefined),
-            (error: unknown) => onExit(error instanceof Error ? error : new Error(String(error))),
-          );
+          host
+            .then((running) => running.close())
+            .then(
+              () => onExit(undefined),
+              (error: unknown) => onExit(error instanceof Error ? error : new Error(String(error))),
+            );
         },
       };
     },

@@ -1,4 +1,4 @@
-import { MessagePort, type Transferable as NodeTransferable } from 'node:worker_threads';
+import { type MessagePort, type Transferable as NodeTransferable } from 'node:worker_threads';
 import type { Endpoint } from '../runtime/endpoint.js';
 
 /** A worker_threads MessagePort as the {@link Endpoint} the actors know. */

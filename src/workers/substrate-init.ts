@@ -11,8 +11,7 @@ import { toEndpoint } from './ports.js';
 
 /** What a user gives to `Grasp.start`. */
 export type SubstrateChoice =
-  | ({ readonly kind: 'plain' } & PlainOptions)
-  | { readonly kind: 'simulated'; readonly node: SimulatedNode };
+  ({ readonly kind: 'plain' } & PlainOptions) | { readonly kind: 'simulated'; readonly node: SimulatedNode };
 
 /** What a host gets; its port is moved to it. */
 export type SubstrateInit =

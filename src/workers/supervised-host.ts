@@ -6,7 +6,7 @@ import type { Actor } from 'xstate';
 import { startActor } from '../actors/machine-host.js';
 import { workerSupervisionMachine, type WorkerSupervisionPort } from '../actors/worker-supervision.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { Counters, type Clock } from '../runtime/index.js';
+import { type Counters, type Clock, type TimerId } from '../runtime/index.js';
 import { connect, serve, type Remote, type RemoteHandle } from './control.js';
 import type { HostInit, HostRole } from './host-main.js';
 import type { HostControl, HostEvents, HostSettings } from './host.js';
@@ -58,7 +58,7 @@ export class SupervisedHost {
     this.name = options.name;
     this.role = options.role;
     this.#ready = withResolvers();
-    let backoff: unknown;
+    let backoff: TimerId | undefined;
     const port: WorkerSupervisionPort = {
       start: () => this.#launch(),
       terminate: () => this.#launched?.terminate(),
@@ -146,7 +146,7 @@ export class SupervisedHost {
     const { clock } = this.#options;
     const remote = this.#remote;
     if (this.state === 'running' && remote) {
-      let timer: unknown;
+      let timer: TimerId | undefined;
       const grace = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, graceMs)));
       // A host that cannot close in order is ended all the same.
       await Promise.race([remote.calls.close().catch(() => undefined), grace]);
@@ -185,7 +185,7 @@ export class SupervisedHost {
       [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
       (error) => {
         this.#lastError = error ?? this.#lastError;
-        this.#actor.send(this.#options.replaced ? { type: 'exited' } : { type: 'stop' });
+        if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
         this.#actor.send({ type: 'exited' });
         if (this.state === 'stopped') this.#ended?.();
       },
@@ -200,7 +200,9 @@ export class SupervisedHost {
   }
 
   #lose(): void {
-    const error = new GraspError(ErrorCode.engineLost, `${this.name} worker ended`, { cause: this.#lastError });
+    const error = new GraspError(ErrorCode.engineLost, `${this.name} worker ended`, {
+      cause: this.#lastError,
+    });
     this.#remote?.lose(error);
     this.#remote = undefined;
     this.#launched = undefined;

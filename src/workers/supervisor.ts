@@ -8,7 +8,7 @@ import type { BoundPort } from '../actors/core-protocol.js';
 import { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 import { census } from '../actors/machine-host.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { Counters, type Clock } from '../runtime/index.js';
+import { Counters, type Clock, type TimerId } from '../runtime/index.js';
 import type { Environment, Substrate } from '../substrate/types.js';
 import type { ClientControl, EngineControl, EngineStatus, ThreadStatus } from './engine-control.js';
 import type { CoreControl, HostControl, HostSettings, ListenerControl, SessionsControl } from './host.js';
@@ -67,7 +67,7 @@ export class Supervisor {
   #substrate: Substrate | undefined;
   #ports: readonly BoundPort[] = [];
   #turn = 0;
-  #timer: unknown;
+  #timer: TimerId | undefined;
   #lastTick = 0;
   #closing: Promise<void> | undefined;
 
@@ -109,9 +109,7 @@ export class Supervisor {
     for (const asa of [...this.#registry.asas.values()]) {
       if (asa.client === id) await this.#deregisterAsa(asa);
     }
-    await Promise.all(
-      [...this.#hosts.values()].map((host) => ignoreLost(this.#detachClientAt(host, id))),
-    );
+    await Promise.all([...this.#hosts.values()].map((host) => ignoreLost(this.#detachClientAt(host, id))));
   }
 
   /** The engine as client `id` sees it. */
@@ -241,7 +239,8 @@ export class Supervisor {
 
   async #close(): Promise<void> {
     this.#clock.clearTimeout(this.#timer);
-    const order = (host: SupervisedHost): number => ['asa', 'sessions', 'listener', 'core'].indexOf(host.role);
+    const order = (host: SupervisedHost): number =>
+      ['asa', 'sessions', 'listener', 'core'].indexOf(host.role);
     const hosts = [...this.#hosts.values()].sort((a, b) => order(a) - order(b));
     // Sessions first, so that their peers see them end while the rest still works.
     const [sessions, rest] = [hosts.filter((h) => order(h) < 2), hosts.filter((h) => order(h) >= 2)];
@@ -284,7 +283,8 @@ export class Supervisor {
     } = {},
   ): SupervisedHost {
     // A debugger that stops a worker must not get it replaced under its hands.
-    const hungAfterMs = inspector.url() === undefined ? (special.hungAfterMs ?? this.#options.hungAfterMs ?? 500) : Infinity;
+    const hungAfterMs =
+      inspector.url() === undefined ? (special.hungAfterMs ?? this.#options.hungAfterMs ?? 500) : Infinity;
     const host = new SupervisedHost({
       name,
       role,
@@ -383,7 +383,10 @@ export class Supervisor {
       this.#registry.listens.delete(listen.listen);
       await this.#announce(listen.objective);
       const code = GraspError.is(error) ? error.code : ErrorCode.unspec;
-      void client.control.listenEnded(listen.listen, { code, detail: error instanceof Error ? error.message : '' });
+      void client.control.listenEnded(listen.listen, {
+        code,
+        detail: error instanceof Error ? error.message : '',
+      });
     }
   }
 
@@ -402,13 +405,22 @@ export class Supervisor {
   async #threadStatus(host: SupervisedHost): Promise<ThreadStatus> {
     const { name, threadId, state, restarts } = host;
     const empty = { actors: [], queues: [], counters: {} };
-    const inside = host.isBuilt ? await host.calls<HostControl>().status().catch(() => empty) : empty;
+    const inside = host.isBuilt
+      ? await host
+          .calls<HostControl>()
+          .status()
+          .catch(() => empty)
+      : empty;
     return { name, threadId, state, restarts, ...inside };
   }
 
   // ---- registrations and listens
 
-  async #listen(id: string, handle: number, name: string): Promise<{ listen: number; host: string; port: number }> {
+  async #listen(
+    id: string,
+    handle: number,
+    name: string,
+  ): Promise<{ listen: number; host: string; port: number }> {
     this.#assertOpen();
     const registry = this.#registry;
     const asa = registry.asaOf(id, handle);

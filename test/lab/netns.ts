@@ -332,6 +332,9 @@ function ip(...args: string[]): Promise<string> {
 
 function execute(file: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(file, args, { encoding: 'utf8' }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    execFile(file, args, { encoding: 'utf8' }, (error, stdout) => {
+      if (error) reject(error as Error);
+      else resolve(stdout);
+    });
   });
 }

@@ -234,6 +234,16 @@ describe('options that do not belong are skipped and counted', () => {
   });
 });
 
+test('§2.8.3 maxElements: as many as the limit are taken, in a message and in a divert', () => {
+  const limits = { ...DEF_DECODE_LIMITS, maxElements: 6 };
+  const wait = (options: number) => hex(`8${options + 3}070500${'81186b'.repeat(options)}`);
+  expect(decodeMessage(wait(3), 'session', limits)).toMatchObject({ ok: true, droppedOptions: 3 });
+  expect(decodeMessage(wait(4), 'session', limits)).toMatchObject({ reason: 'limit.elements' });
+  const divert = (locators: number) => hex(resp(1, `8${locators + 1}1864${LOC.repeat(locators)}`));
+  expect(decodeMessage(divert(5), 'response', limits)).toMatchObject({ ok: true });
+  expect(decodeMessage(divert(6), 'response', limits)).toMatchObject({ reason: 'limit.elements' });
+});
+
 describe('§3 every encoding is read', () => {
   test('indefinite lengths and chunks in every part', () => {
     const locator = '9f 1867 5f 48 20010db8f000baaa 48 f000baaaf000baaa ff 1806 1a0000c123 ff';

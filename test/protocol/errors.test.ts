@@ -93,8 +93,16 @@ describe('GraspError', () => {
     error.cause = error;
     const text = JSON.stringify(error.toPlain());
     expect(text.match(/"graspError"/g)).toHaveLength(9);
-    const silent = new GraspError(ErrorCode.unspec, 'b', { cause: Object.create(null) as unknown });
-    expect(silent.toPlain().cause).toBe('unprintable cause');
+    const textOf = (cause: unknown) => new GraspError(ErrorCode.unspec, 'b', { cause }).toPlain().cause;
+    expect(textOf({ errno: -111 })).toBe('{ errno: -111 }');
+    expect(textOf(Object.create(null))).toBe('[Object: null prototype] {}');
+    expect(textOf('plain')).toBe('plain');
+    const silent = Object.defineProperty(new Error(), 'toString', {
+      value: () => {
+        throw new Error('no');
+      },
+    });
+    expect(textOf(silent)).toBe('unprintable cause');
     const circle: { graspError: true; code: number; cause?: unknown } = { graspError: true, code: 1 };
     circle.cause = circle;
     let depth = 0;

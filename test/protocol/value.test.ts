@@ -88,6 +88,7 @@ describe('preferred serialization (RFC 8949 §4.2.1)', () => {
     ['a big tag', new Tag((1n << 64n) - 1n, []), 'dbffffffffffffffff80'],
     ['a tag of 2^53', new Tag(1n << 53n, 0), 'db002000000000000000'],
     ['a small bigint tag', new Tag(32n, 'u'), 'd8206175'],
+    ['every constant in the exact codec', [1.5, null, undefined, true, false], '85f93e00f6f7f5f4'],
     ['Simple(16)', new Simple(16), 'f0'],
     ['Simple(255)', new Simple(255), 'f8ff'],
     ['RawCbor', new RawCbor(hex('820102')), 'd81843820102'],
@@ -131,6 +132,8 @@ describe('A-2.3.2 what cannot be encoded is refused at once, with its place', ()
     ['a function', [1, () => 1], /value\[1\]: a function/],
     ['a symbol', { a: { b: Symbol('x') } }, /value\.a\.b: a symbol/],
     ['a lone surrogate', ['\ud800x'], /value\[0\]: a string with a lone surrogate/],
+    ['two low surrogates', '\udc00\udc00', /a string with a lone surrogate/],
+    ['a high surrogate at the end', 'x\udbff', /a string with a lone surrogate/],
     ['a lone surrogate in a key', { '\udc00': 1 }, /a key with a lone surrogate/],
     ['a cycle', cycle, /value\[0\]\.a: a cycle/],
     ['a Date', { at: new Date(0) }, /value\.at: a Date/],
@@ -291,6 +294,7 @@ describe('decodeValue', () => {
       new Tag(1, [1, new Map([[1, 'a']]), 500]),
     ],
     ['a 32-bit argument behind a tag', 'c11a00010000', new Tag(1, 65536)],
+    ['a single between others', '83d90101fa3fc00000 0102'.replace(' ', ''), [new Tag(257, 1.5), 1, 2]],
     ['duplicate keys: the last', 'a2616101616102', new Map([['a', 2]])],
   ];
   test.each(cases)('%s', (_name, text, expected) => {

@@ -42,9 +42,9 @@ export interface Commands {
     { stream: number; remote: Target; local: Target },
   ];
   write: [{ stream: number; hex: string }, { room: boolean }];
-  /** Writes chunks of a known pattern until `write` says no, at most `bytes`. */
+  /** Writes chunks of a known pattern until `write` says no, or with `force` regardless, at most `bytes`. */
   fill: [
-    { stream: number; bytes: number; chunk: number },
+    { stream: number; bytes: number; chunk: number; force?: boolean },
     { written: number; sha: string; bufferedBytes: number },
   ];
   received: [{ stream: number }, { bytes: number; sha: string }];
@@ -179,7 +179,7 @@ export class Agent {
       bytes.fill(0xee);
       return { room };
     },
-    fill: ({ stream: id, bytes, chunk }) => {
+    fill: ({ stream: id, bytes, chunk, force }) => {
       const open = this.#stream(id);
       const piece = new Uint8Array(chunk);
       let written = 0;
@@ -187,8 +187,9 @@ export class Agent {
         for (let i = 0; i < chunk; i++) piece[i] = (written + i) % 251;
         open.written.update(piece);
         written += chunk;
-        if (!open.stream.write(piece)) break;
+        if (!open.stream.write(piece) && !force) break;
       }
+      piece.fill(0xee); // the caller's memory is its own again
       return { written, sha: open.written.copy().digest('hex'), bufferedBytes: open.stream.bufferedBytes };
     },
     received: ({ stream: id }) => {

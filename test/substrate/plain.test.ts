@@ -195,6 +195,8 @@ labDescribe('plain substrate, in network namespaces', () => {
       port,
       interface: 'l1',
     });
+    const receiver = await a.call('openReceiver', { interface: 'l1' });
+    const sender = await b.call('openPair', { interface: 'l1' });
     const atB = await b.call('listen', {});
     const streams: number[] = [];
     let refused: unknown;
@@ -205,10 +207,23 @@ labDescribe('plain substrate, in network namespaces', () => {
       );
     }
     expect(refused).toMatchObject({ kind: 'local' });
+    // The socket of the connect that failed is free again: something else takes it.
+    while (
+      await a.call('listen', {}).then(
+        () => true,
+        () => false,
+      )
+    );
+    // Naming the zone of a sender takes a descriptor too: such datagrams are lost, the receiver is not.
+    await b.call('multicast', { id: sender.id, hex: 'f0' });
+    await a.call('environment', {});
     for (const stream of streams) {
       await a.call('abort', { stream });
       await a.event('close', (e) => e.stream === stream);
     }
+    await b.call('multicast', { id: sender.id, hex: 'f1' });
+    expect(await a.event('datagram', (e) => e.id === receiver.id && e.hex === 'f1')).toBeDefined();
+    expect(a.pending('lost')).toEqual([]);
     const atA = await a.call('listen', {});
     const over = (stream: number): Promise<unknown> =>
       b.any((e) => (e.event === 'end' || e.event === 'close') && e.stream === stream);

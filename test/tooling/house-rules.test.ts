@@ -31,9 +31,10 @@ describe('imports between folders', () => {
     ['src/api/grasp.ts', `let x: import('../actors/session.js').Session;`],
     ['src/cli/main.ts', `import { x } from '../workers/supervisor.js';`],
     ['src/inspector/server.ts', `export { x } from '../actors/session.js';`],
-    ['src/index.ts', `export { x } from './workers/supervisor.js';`],
-    ['src/index.ts', `export { x } from './substrate/plain/index.js';`],
+    ['src/index.ts', `export { x } from './actors/session.js';`],
+    ['src/index.ts', `export { x } from './cli/main.js';`],
     ['src/cli/main.ts', `import { Grasp } from 'anima-grasp';`],
+    ['src/api/grasp.ts', `import { x } from '../../test/support.js';`],
     ['bench/negotiation.ts', `import { x } from '../src/actors/session.js';`],
   ])('%s must not: %s', (path, code) => {
     expect(lint(path, code)).toEqual(['house/folder-imports']);
@@ -44,6 +45,7 @@ describe('imports between folders', () => {
     ['src/actors/session.ts', `import type { Substrate } from '../substrate/types.js';`],
     ['src/workers/core.ts', `import { x } from '../actors/session.js';`],
     ['src/workers/place.ts', `const u = new URL('./core.js', import.meta.url);`],
+    ['src/cli/main.ts', `const u = new URL('../../../package.json', import.meta.url);`],
     ['src/index.ts', `export { Grasp } from './api/grasp.js';`],
     ['test/actors/session.test.ts', `import { x } from '../../src/workers/core.js';`],
   ])('%s may: %s', (path, code) => {

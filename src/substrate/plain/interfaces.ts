@@ -26,6 +26,7 @@ export class InterfaceWatch {
   #environment: Environment;
   #fingerprint: string;
   #timer: TimerId | undefined;
+  #closed = false;
 
   /** Throws `no-interface` for a chosen name that no interface bears. */
   constructor(platform: Platform, clock: Clock, options: WatchOptions) {
@@ -85,13 +86,13 @@ export class InterfaceWatch {
 
   close(): void {
     this.#clock.clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#closed = true;
     this.#listeners.clear();
     this.#lookers.clear();
   }
 
   #schedule(host: readonly HostInterface[]): void {
-    if (this.#timer === null) return; // closed meanwhile, by a listener
+    if (this.#closed) return; // meanwhile, by a listener
     const { pollIntervalMs } = this.#options;
     const soon = host.some((i) => i.tentative && this.#isChosen(i));
     const wait = soon ? Math.min(TENTATIVE_POLL_MS, pollIntervalMs) : pollIntervalMs;

@@ -171,8 +171,7 @@ export function errorKind(code: string | undefined, open: boolean): SubstrateErr
     case 'ENODEV':
     case 'ENONET':
     case 'EADDRNOTAVAIL':
-    // A zone that is no interface (any more).
-    case 'EINVAL':
+    case 'EINVAL': // a zone that is no interface (any more)
       return open ? 'reset' : 'unreachable';
     case 'ETIMEDOUT':
       return open ? 'reset' : 'timeout';

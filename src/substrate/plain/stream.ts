@@ -14,11 +14,12 @@ export interface Ends {
  * The ends of a connected socket; undefined if it is gone already, or if no file descriptor is left: libuv needs
  * one to turn the index of a link-local address into a name, and Node throws when it has none.
  */
-export function endsOf(socket: Socket): Ends | undefined {
+export function endsOf(socket: Socket, knownRemote?: Target): Ends | undefined {
   try {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    if (remoteAddress === undefined || localAddress === undefined) return undefined;
-    return { remote: target(remoteAddress, remotePort), local: target(localAddress, localPort) };
+    const { localAddress, localPort } = socket;
+    const remote = knownRemote ?? target(socket.remoteAddress, socket.remotePort);
+    const local = target(localAddress, localPort);
+    return remote && local && { remote, local };
   } catch {
     return undefined;
   }
@@ -116,6 +117,6 @@ export class PlainStream implements Stream {
   }
 }
 
-function target(address: string, port = 0): Target {
-  return { ...splitAddress(address), port };
+function target(address: string | undefined, port = 0): Target | undefined {
+  return address === undefined ? undefined : { ...splitAddress(address), port };
 }

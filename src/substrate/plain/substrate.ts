@@ -121,7 +121,8 @@ class PlainSubstrate implements Substrate {
     const { timeoutMs, signal } = options;
     const what = `connect to ${host} port ${target.port}`;
     if (signal?.aborted) throw new SubstrateError('local', `${what}: aborted`, { cause: signal.reason });
-    const { port } = target;
+    const { address, port, interface: name } = target;
+    const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
     const socket = openSocket({ host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false });
     return new Promise((resolve, reject) => {
       const settled = (): void => {
@@ -149,7 +150,7 @@ class PlainSubstrate implements Substrate {
       socket.once('error', onError);
       socket.once('connect', () => {
         // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
-        const ends = endsOf(socket);
+        const ends = endsOf(socket, remote);
         if (!ends) return fail(new SubstrateError('local', `${what}: no file descriptor left`));
         if (ends.local.port === port && ends.local.address === ends.remote.address) {
           return fail(new SubstrateError('refused', `${what}: nobody listens there`));

@@ -13,8 +13,8 @@ export interface ConnectionEnd {
 /** One way of a connection: everything arrives in the order sent, each after the link's delay. */
 class Pipe {
   readonly #queue: { readonly at: number; readonly op: ServerOp }[] = [];
-  #timer: TimerId | undefined;
-  #lastAt = 0;
+  /** Set while the head of the queue waits for its time. */
+  #timer: TimerId | undefined = undefined;
 
   constructor(
     readonly clock: Clock,
@@ -23,9 +23,8 @@ class Pipe {
   ) {}
 
   send(op: ServerOp, delayMs: number): void {
-    const at = Math.max(this.#lastAt, this.clock.now() + delayMs);
-    this.#lastAt = at;
-    this.#queue.push({ at, op });
+    // What drew a shorter delay than its predecessor waits behind it: the queue keeps the order.
+    this.#queue.push({ at: this.clock.now() + delayMs, op });
     if (this.#queue.length === 1) this.pump();
   }
 

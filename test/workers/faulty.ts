@@ -1,0 +1,65 @@
+/**
+ * An engine whose workers can be made to fail: by a throw, by `process.exit`, by an endless loop. Its workers run
+ * `faulty-entry.ts`, which is the ordinary entry point and an ear for the order to fail.
+ */
+import { randomUUID } from 'node:crypto';
+import { Asa } from '../../src/api/asa.js';
+import { Client } from '../../src/api/client.js';
+import { nodeClock } from '../../src/workers/node-clock.js';
+import { workerPlacement } from '../../src/workers/placement.js';
+import { Supervisor, type SupervisorOptions } from '../../src/workers/supervisor.js';
+
+export type Fault = 'throw' | 'exit' | 'loop' | 'block';
+
+/** Environment variable that names the channel to the workers. */
+export const FAULTS_CHANNEL = 'GRASP_TEST_FAULTS';
+
+/** What is said over the channel. */
+export interface FaultOrder {
+  readonly host: string;
+  readonly fault: Fault;
+  /** `block`: for how long, ms. */
+  readonly ms?: number;
+}
+
+export interface FaultyEngine {
+  readonly supervisor: Supervisor;
+  registerAsa(name: string): Promise<Asa>;
+  fail(order: FaultOrder): void;
+  /** Resolves when the host has been restarted and works again. */
+  restarted(host: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startFaultyEngine(
+  options: Omit<SupervisorOptions, 'placement'>,
+): Promise<FaultyEngine> {
+  const channelName = `faults ${randomUUID()}`;
+  const channel = new BroadcastChannel(channelName);
+  const entry = new URL('./faulty-entry.js', import.meta.url);
+  // Workers get a copy of the environment; their URL's query does not reach them.
+  process.env[FAULTS_CHANNEL] = channelName;
+  const supervisor = await Supervisor.start({ ...options, placement: workerPlacement(() => entry) });
+  const client = new Client({
+    control: supervisor.controlFor('main'),
+    clock: nodeClock,
+    window: supervisor.limits.sessionWindow,
+    chooseHost: () => supervisor.sessionHostFor(),
+  });
+  await supervisor.attachClient('main', client);
+  return {
+    supervisor,
+    registerAsa: async (name) => new Asa(client, name, await client.control.registerAsa(name)),
+    fail: (order) => channel.postMessage(order),
+    restarted: async (host) => {
+      for (;;) {
+        const thread = (await supervisor.status()).threads.find((each) => each.name === host);
+        if (thread && thread.restarts > 0 && thread.state === 'running') return;
+      }
+    },
+    close: async () => {
+      channel.close();
+      await supervisor.close();
+    },
+  };
+}
