@@ -316,7 +316,18 @@ export class Discoveries {
     for (const { ttlMs, ...each } of found) {
       // §2.8.5: a ttl of 0 means "much more" than the default.
       const expiresAt = now + (ttlMs === 0 ? RESPONSE_TTL_ZERO_MS : ttlMs);
-      this.#found(session.client, session.call.call, { ...each, expiresAt }, session.seen);
+      this.#share(session, { ...each, expiresAt });
+    }
+  }
+
+  /**
+   * A locator is news for every discovery of its objective under way: many at once must not depend on as many
+   * answers of a peer that limits them.
+   */
+  #share(origin: Session, locator: CachedLocator): void {
+    for (const session of this.#sessions.values()) {
+      if (session.call.objective.name !== origin.call.objective.name) continue;
+      this.#found(session.client, session.call.call, locator, session.seen);
     }
   }
 

@@ -4,6 +4,8 @@
  * arguments, streams, signals and exit code; everything else takes them from a {@link World}.
  */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { startEngine } from './engine.js';
 import { run, type World } from './program.js';
 
@@ -31,7 +33,7 @@ async function readStdin(): Promise<string> {
 }
 
 function packageVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
+  const file = join(dirname(fileURLToPath(import.meta.url)), '../../../package.json');
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
   return version;
 }

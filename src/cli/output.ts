@@ -2,6 +2,7 @@
  * What a command prints. Events go to stdout: one JSON object per line with `--json`, else a line for people; what
  * a script must not read (logs, errors, hints) goes to stderr.
  */
+import { inspect } from 'node:util';
 import { isLinkLocal } from '../protocol/index.js';
 import { describeFailure } from './exit.js';
 import { jsonLine, Shown, valueJson } from './json-line.js';
@@ -100,7 +101,7 @@ export class Output {
     this.streams.stderr(`grasp: ${message}\n`);
     if (hint !== undefined) this.streams.stderr(`       ${hint}\n`);
     if (this.options.verbose && error instanceof Error && error.cause !== undefined) {
-      this.streams.stderr(`       caused by: ${String(error.cause)}\n`);
+      this.streams.stderr(`       caused by: ${inspect(error.cause)}\n`);
     }
   }
 }

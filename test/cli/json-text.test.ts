@@ -117,8 +117,8 @@ describe('VALUE as JSON becomes CBOR', () => {
         const text = JSON.stringify(value).replaceAll('"$', '"_');
         // Of 16 and more digits JSON.parse keeps only what a float holds; here all of them are kept.
         fc.pre(!/[0-9]{16}/.test(text));
-        const ours = cborgDecode(jsonToCbor(text), { useMaps: true });
-        const theirs = cborgDecode(cborgEncode(JSON.parse(text)), { useMaps: true });
+        const ours: unknown = cborgDecode(jsonToCbor(text), { useMaps: true });
+        const theirs: unknown = cborgDecode(cborgEncode(JSON.parse(text)), { useMaps: true });
         expect(sameValue(ours, theirs)).toBe(true);
       }),
     );

@@ -112,7 +112,7 @@ labDescribe('grasp in namespaces', () => {
 
   test('--peer by ULA and by link-local address with interface; a port where nobody listens is 18', async () => {
     const offer = startGrasp(lab, 'a', 'offer', 'EX6', '"x"', ...ON);
-    const { port } = await offer.event('ready');
+    const port = Number((await offer.event('ready'))['port']);
     const { ula, linkLocal } = lab.addresses('a', IF);
     for (const peer of [`[${ula}]:${port}`, `[${linkLocal}%${IF}]:${port}`, `${linkLocal}%${IF}:${port}`]) {
       const run = await runGrasp(lab, 'b', 'negotiate', 'EX6', '"x"', '--peer', peer, ...ON);
@@ -127,12 +127,12 @@ labDescribe('grasp in namespaces', () => {
 
   test('an offer killed in the middle of a session: the other side fails with a code, exit 1', async () => {
     const offer = startGrasp(lab, 'a', 'offer', 'EX7', '["NZD",400]', ...ON);
-    const { port } = await offer.event('ready');
+    const port = Number((await offer.event('ready'))['port']);
     // Stopped, it takes the connection and the request (its kernel does) and answers nothing.
     offer.kill('SIGSTOP');
     const peer = `[${lab.addresses('a', IF).ula}]:${port}`;
     const asking = startGrasp(lab, 'b', 'negotiate', 'EX7', '["NZD",300]', '--peer', peer, ...ON);
-    await bytesArrived(lab, 'a', Number(port));
+    await bytesArrived(lab, 'a', port);
     offer.kill('SIGKILL');
     expect((await asking.ended).code).toBe(1);
     expect(only(asking, 'end')).toMatchObject({ outcome: 'failed', value: null, code: 23 });
@@ -279,11 +279,11 @@ labDescribe('grasp in namespaces', () => {
 
   test('SIGINT while waiting for an answer ends negotiate at once with 1', async () => {
     const offer = startGrasp(lab, 'a', 'offer', 'EX3.stop', '1', ...ON);
-    const { port } = await offer.event('ready');
+    const port = Number((await offer.event('ready'))['port']);
     offer.kill('SIGSTOP');
     const peer = `[${lab.addresses('a', IF).ula}]:${port}`;
     const asking = startGrasp(lab, 'b', 'negotiate', 'EX3.stop', '1', '--peer', peer, ...ON);
-    await bytesArrived(lab, 'a', Number(port));
+    await bytesArrived(lab, 'a', port);
     asking.kill('SIGINT');
     expect(await asking.ended).toEqual({ code: 1, signal: null });
     expect(only(asking, 'end')).toMatchObject({ outcome: 'failed', reason: 'interrupted by the user' });

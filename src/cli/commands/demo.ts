@@ -55,6 +55,7 @@ class Stage {
   readonly #grayCount: number;
   readonly #network: SimulatedNetwork;
   readonly #narrator: Narrator;
+  readonly #interruption: Promise<never>;
   #bank: Grasp | undefined;
   #street: Grasp | undefined;
 
@@ -66,6 +67,12 @@ class Stage {
     this.#grayCount = options.grays ?? 1;
     this.#network = new SimulatedNetwork({ seed: this.#seed });
     this.#narrator = new Narrator(context.output);
+    this.#interruption = new Promise((_resolve, reject) => {
+      const { signal } = context;
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    // Nobody may be waiting for it.
+    this.#interruption.catch(() => undefined);
   }
 
   async open(): Promise<void> {
@@ -101,7 +108,7 @@ class Stage {
   async #openBank(engine: Grasp, briggs: Briggs): Promise<void> {
     const asa = await engine.registerAsa(Briggs.NAME);
     const ex3 = await asa.registerObjective({ name: OBJECTIVE, negotiate: true });
-    await ex3.onNegotiate((session) => briggs.serve(session), { signal: this.context.signal });
+    await ex3.onNegotiate((session) => briggs.serve(session));
   }
 
   /** Registers the Grays; the first one looks for a bank and tells the others. */
@@ -134,7 +141,7 @@ class Stage {
       briggs.expect(conversation);
       this.#narrator.introduce(conversation);
       conversation.onEntry = (entry) => this.#narrator.entry(conversation, entry);
-      await Promise.all([gray.negotiate(conversation), conversation.finished]);
+      await this.#hold(gray, conversation);
       this.#narrator.end(conversation);
     }
   }
@@ -146,16 +153,25 @@ class Stage {
     conversations: readonly Conversation[],
   ): Promise<void> {
     for (const conversation of conversations) briggs.expect(conversation);
-    await Promise.all(
-      conversations.map((conversation, i) =>
-        Promise.all([grays[i]!.negotiate(conversation), conversation.finished]),
-      ),
-    );
+    await Promise.all(conversations.map((conversation, i) => this.#hold(grays[i]!, conversation)));
     for (const conversation of conversations) {
       this.#narrator.introduce(conversation);
       for (const entry of conversation.entries) this.#narrator.entry(conversation, entry);
       this.#narrator.end(conversation);
     }
+  }
+
+  /** One conversation to the end of both its sides. Rejects when it is interrupted or never reaches Briggs. */
+  async #hold(gray: Gray, conversation: Conversation): Promise<void> {
+    await Promise.race([gray.negotiate(conversation), this.#interruption]);
+    if (!conversation.involves(Briggs.NAME)) {
+      const why = conversation.endings[0]?.reason ?? 'nobody knows why';
+      throw new CliError(
+        Exit.engine,
+        `the request of ${conversation.gray} did not reach ${Briggs.NAME}: ${why}`,
+      );
+    }
+    await Promise.race([conversation.finished, this.#interruption]);
   }
 
   async #summary(bank: Grasp, street: Grasp, atOnce: number): Promise<void> {

@@ -43,6 +43,11 @@ export class Conversation {
     this.onEntry?.(entry);
   }
 
+  /** Whether this ASA has said or heard anything here. */
+  involves(asa: string): boolean {
+    return this.entries.some((entry) => entry.asa === asa);
+  }
+
   end(ending: Ending): void {
     this.#endings.push(ending);
     if (this.#endings.length === 2) this.#finish();

@@ -2,6 +2,8 @@
  * An ASA that lets its peer wait: M_WAIT, 2.5 s of silence, then an offer. `IF NAME` as arguments; serves one
  * session and prints how it ended.
  */
+// M_WAIT is about time that passes; the test waits for what comes after it.
+// eslint-disable-next-line no-restricted-imports
 import { setTimeout as pass } from 'node:timers/promises';
 import { Grasp } from '../../../src/index.js';
 

@@ -1,0 +1,67 @@
+/** Engines inline under virtual time, on one simulated network; messages between actors are copied as between threads. */
+import {
+  Grasp,
+  SimulatedClock,
+  SimulatedNetwork,
+  type Asa,
+  type Limits,
+  type NodeOptions,
+  type Objective,
+  type ObjectiveOptions,
+  type SimulatedNode,
+} from '../../src/index.js';
+
+export class World {
+  readonly clock = new SimulatedClock(1_000_000);
+  readonly network = new SimulatedNetwork({ seed: 1, clock: this.clock });
+  readonly #engines: Grasp[] = [];
+
+  /** Lets virtual time pass until the promise has settled. */
+  until<T>(promise: PromiseLike<T>): Promise<T> {
+    return this.clock.until(Promise.resolve(promise));
+  }
+
+  /** The error a promise rejects with. */
+  async failure(promise: PromiseLike<unknown>): Promise<unknown> {
+    return this.until(
+      Promise.resolve(promise).then(
+        (value) => ({ unexpected: value }),
+        (error: unknown) => error,
+      ),
+    );
+  }
+
+  async engine(
+    name: string,
+    options: { node?: Partial<NodeOptions>; limits?: Partial<Limits> } = {},
+  ): Promise<{ grasp: Grasp; node: SimulatedNode }> {
+    const node = this.network.addNode(name, { links: ['link'], ...options.node });
+    const grasp = await this.until(
+      Grasp.start({
+        substrate: { kind: 'simulated', node },
+        placement: 'inline',
+        clock: this.clock,
+        cloneMessages: true,
+        ...(options.limits ? { limits: options.limits } : {}),
+      }),
+    );
+    this.#engines.push(grasp);
+    return { grasp, node };
+  }
+
+  async asa(
+    grasp: Grasp,
+    name: string,
+    objective: Partial<ObjectiveOptions> = {},
+  ): Promise<{ asa: Asa; ex3: Objective }> {
+    const asa = await this.until(grasp.registerAsa(name));
+    const ex3 = await this.until(asa.registerObjective({ name: 'EX3', negotiate: true, ...objective }));
+    return { asa, ex3 };
+  }
+
+  async close(): Promise<void> {
+    for (const engine of this.#engines) await this.until(engine.close());
+    this.network.close();
+    await this.clock.settle();
+  }
+}
