@@ -494,6 +494,16 @@ describe('discovery ports (§2.8.4)', () => {
     expect(engine.ports.at(-1)).toEqual([{ interface: 'l1', port: 40_123 }]);
   });
 
+  test('a port once had is kept, also without one held before', async () => {
+    const engine = await rig.engine('engine');
+    const before = engine.core.boundPorts;
+    engine.node.setInterfaceUp('l1', false);
+    await rig.clock.settle();
+    engine.node.setInterfaceUp('l1', true);
+    await rig.clock.settle();
+    expect(engine.core.boundPorts).toEqual(before);
+  });
+
   test('a port that is still in use is waited for, and had as soon as it is free', async () => {
     const before = await rig.engine('engine');
     const { port } = before.core.boundPorts[0]!;

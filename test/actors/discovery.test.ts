@@ -326,6 +326,15 @@ describe('what is no response', () => {
     expect(engine.queue('response.closing').length).toBe(0);
   });
 
+  test('one that closes has left nothing behind', async () => {
+    await two();
+    await engine.client().discover('EX3');
+    await peer.respond(peer.heard[0]!, 60_000, tcp6(Q, 1));
+    expect(engine.queue('response.closing').length).toBe(0);
+    await rig.clock.advance(10_000);
+    expect(engine.counters.get('stream.linger-timeout')).toBe(0);
+  });
+
   test('each after its own time', async () => {
     await two();
     const streams: PeerConnection[] = [];
@@ -523,6 +532,16 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
     expect(engine.queue('discovery.sessions').length).toBe(0);
   });
 
+  test('discoveries of one objective under way share what one of them finds; others do not', async () => {
+    await two();
+    const one = await engine.client('a').discover('EX3');
+    const same = await engine.client('b').discover('EX3', { flush: true });
+    const other = await engine.client('c').discover('EX4');
+    await peer.respond(peer.heard[0]!, 60_000, tcp6(Q, 1));
+    await peer.respond(peer.heard[1]!, 60_000, tcp6(Q, 1));
+    expect([one.ports, same.ports, other.ports]).toEqual([[1], [1], []]);
+  });
+
   test('calls of several clients do not mix, though their numbers are equal', async () => {
     await two();
     const [a, b] = [engine.client('a'), engine.client('b')];
@@ -537,9 +556,13 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
   test('a client that goes away leaves no discovery behind', async () => {
     await two();
     const client = engine.client();
+    const others = await engine.client('other').discover('EX3', { timeoutMs: 60_000 });
     await client.discover('EX3', { timeoutMs: 60_000 });
-    expect(engine.queue('discovery.sessions').length).toBe(1);
+    expect(engine.queue('discovery.sessions').length).toBe(2);
     await client.close();
+    expect(engine.queue('discovery.sessions').length).toBe(1);
+    expect(others.outcome).toBeUndefined();
+    engine.core.detachClient('other');
     expect(engine.queue('discovery.sessions').length).toBe(0);
     engine.core.detachClient('main');
     engine.core.detachClient('never seen');

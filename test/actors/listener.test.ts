@@ -145,6 +145,30 @@ describe('what is looked at', () => {
   });
 });
 
+test('what waits is a copy: the socket may use its buffer again at once', async () => {
+  const slab = Buffer.alloc(2_048);
+  let arrive: (bytes: Uint8Array) => void = () => undefined;
+  const lone = await rig.listener('host', {
+    wrap: (substrate) =>
+      overriding(substrate, {
+        openReceiver: (name, onDatagram, onLost) => {
+          arrive = (bytes) => {
+            slab.set(bytes);
+            const view = slab.subarray(0, bytes.length);
+            onDatagram({ bytes: view, interface: name, address: 'fe80::9', port: 40_000 });
+          };
+          return substrate.openReceiver(name, onDatagram, onLost);
+        },
+      }),
+  });
+  for (let sid = 1; sid <= 3; sid++) arrive(encode(discovery('EX3', { sid })));
+  const handler = lone.attachHandler();
+  await rig.clock.settle();
+  expect(handler.datagrams.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).toEqual(
+    [1, 2, 3].map((sid) => Buffer.from(encode(discovery('EX3', { sid }))).toString('hex')),
+  );
+});
+
 describe('a handler that does not take', () => {
   const limits = { discoveryQueue: 10, floodQueue: 20, handlerWindow: 4 };
 
