@@ -31,6 +31,7 @@ import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { responseConnectionMachine, type ResponseConnectionPort } from './response-connection.js';
 import type { Failure } from './session-protocol.js';
+import { StreamLinger } from './stream-linger.js';
 
 /** Own discoveries remembered after their end, to recognise relayed copies of them (RFC 8990 §2.7). */
 const RECENT_DISCOVERIES = 4_096;
@@ -72,10 +73,13 @@ export class Discoveries {
   readonly #byCall = new Map<string, Session>();
   readonly #recent = new Map<number, readonly Uint8Array[]>();
   readonly #connections = new Map<number, Actor<typeof responseConnectionMachine>>();
+  /** Connections that have said their word, until the responder closes too. */
+  readonly #linger: StreamLinger;
   #nextConnection = 1;
 
   constructor(options: DiscoveriesOptions) {
     this.#options = options;
+    this.#linger = new StreamLinger(options.clock, options.counters, options.limits);
     this.cache = new DiscoveryCache({ maxEntries: options.limits.discoveryCache });
   }
 
@@ -134,7 +138,7 @@ export class Discoveries {
       },
       stopTimer: () => clock.clearTimeout(timer),
       deliver: (message) => this.#deliver(message, interfaceName),
-      close: () => stream.end(),
+      close: () => this.#linger.finish(stream),
       abort: () => stream.abort(),
       count: (reason) => counters.add(reason),
       release: () => {
@@ -163,9 +167,9 @@ export class Discoveries {
       },
       onEnd: () => {
         if (!over) actor.send({ type: 'stream.ended' });
-        else stream.end();
       },
       onClose: () => {
+        this.#linger.closed(stream);
         if (!over) actor.send({ type: 'stream.closed' });
       },
     });
@@ -180,6 +184,7 @@ export class Discoveries {
         { name: 'discovery.sessions', length: this.#sessions.size, limit: limits.discoverySessions },
         { name: 'discovery.cache', length: this.cache.size, limit: limits.discoveryCache },
         { name: 'response.connections', length: this.#connections.size, limit: limits.responseConnections },
+        { name: 'response.closing', length: this.#linger.size, limit: limits.lingeringStreams },
       ],
     };
   }
@@ -187,6 +192,7 @@ export class Discoveries {
   close(): void {
     for (const client of [...this.#clients.keys()]) this.detachClient(client);
     for (const connection of [...this.#connections.values()]) connection.send({ type: 'stopped' });
+    this.#linger.abortAll();
   }
 
   #discover(client: string, call: DiscoverCall): void {

@@ -16,8 +16,8 @@ export interface ListenerLimits {
   readonly maxDatagramBytes: number;
 }
 
-/** Limits of the core worker. */
-export interface CoreLimits {
+/** Limits of the core worker. Responders that do not close their side are bounded as sessions' streams are. */
+export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'lingeringStreams'> {
   /** Entries of the discovery cache; when full the one that expires first goes, `discovery-cache.evicted`. */
   readonly discoveryCache: number;
   /** Discovery sessions under way; beyond: overload (43) for the caller. */

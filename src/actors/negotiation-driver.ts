@@ -22,6 +22,7 @@ import {
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
 import type { ActiveSessions } from './active-sessions.js';
+import { Cancellation } from './cancellation.js';
 import type { ClientLink } from './client-link.js';
 import type {
   Clash,
@@ -102,7 +103,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #client: ClientLink | undefined;
   #stream: Stream | undefined;
   #remote: Target | undefined;
-  #connecting: AbortController | undefined;
+  #connecting: Cancellation | undefined;
   #drawn: DrawnId | undefined;
   #sessionId: number | undefined;
   #activeKey: string | undefined;
@@ -114,6 +115,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   #deaf = false;
   #admitted = false;
   #over = false;
+  #released = false;
   /** The stream is reset, not finished, when the session ends. */
   #abortive = false;
 
@@ -345,8 +347,8 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
 
   connect(): void {
     const { target, connectTimeoutMs: timeoutMs } = this.#outgoing!;
-    this.#connecting = new AbortController();
-    this.#owner.substrate.connect(target, { timeoutMs, signal: this.#connecting.signal }).then(
+    this.#connecting = new Cancellation();
+    this.#owner.substrate.connect(target, { timeoutMs, signal: this.#connecting }).then(
       (stream) => this.#connected(stream),
       (error: unknown) => this.#connectFailed(error),
     );
@@ -462,8 +464,10 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
   }
 
   release(): void {
-    const { active } = this.#owner;
+    if (this.#released) return;
+    this.#released = true;
     this.#over = true;
+    const { active } = this.#owner;
     if (this.#activeKey !== undefined) {
       if (this.#outgoing) active.removeOutgoing(this.#activeKey);
       else active.removeIncoming(this.#activeKey);
@@ -497,7 +501,11 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
     this.stopTimer();
     this.#abortive = true;
     this.withdraw();
-    this.close();
+    try {
+      this.close();
+    } catch {
+      // The stream itself is broken; there is nothing more to close.
+    }
     this.release();
   }
 }

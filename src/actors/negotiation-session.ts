@@ -54,7 +54,7 @@ export interface NegotiationContext {
   /** The call that awaits an answer of the peer. */
   readonly call: number;
   readonly timeoutMs: number;
-  /** The requested value, kept until it is sent (initiator) or taken by an ASA (responder). */
+  /** The requested value: what is sent (initiator), or what the ASA that takes it gets (responder). */
   readonly requested: { readonly objective: ObjectiveHead; readonly value: Uint8Array } | undefined;
 }
 
@@ -186,11 +186,7 @@ export const negotiationSession = setup({
       const requested = { objective: head, value: copyValue(objective) };
       return { sessionId, hasSessionId: true, flags, loopCount, requested };
     }),
-    forgetRequested: assign({ requested: undefined }),
-    keepStep: assign(({ event }) => {
-      assertEvent(event, 'step');
-      return { call: event.call, timeoutMs: event.timeoutMs };
-    }),
+    keepCall: assign(({ event }) => ({ call: callOf(event) })),
     keepLoopCount: assign(({ event }) => {
       assertEvent(event, 'message.negotiate');
       return { loopCount: event.message.objective.loopCount };
@@ -199,24 +195,35 @@ export const negotiationSession = setup({
     // Session and stream
     admit: ({ context }) => context.port.admit(),
     drawSessionId: ({ context }) => context.port.drawSessionId(),
-    connect: ({ context }) => context.port.connect(),
-    offer: ({ context }) => context.port.offer(context.sessionId),
+    connect: ({ context: { port } }) => {
+      port.stopTimer();
+      port.connect();
+    },
+    offer: ({ context: { port, sessionId } }) => {
+      port.stopTimer();
+      port.admit();
+      port.offer(sessionId);
+    },
     withdraw: ({ context }) => context.port.withdraw(),
     askOwnConnection: ({ context }) => context.port.askOwnConnection(),
     startTimer: ({ context }, { ms }: { ms: number }) => context.port.startTimer(ms),
-    startReplyTimer: ({ context }) => context.port.startTimer(context.timeoutMs),
-    stopTimer: ({ context }) => context.port.stopTimer(),
-    close: ({ context }) => context.port.close(),
-    release: ({ context }) => context.port.release(),
+    leave: ({ context: { port } }) => {
+      port.stopTimer();
+      port.close();
+      port.release();
+    },
     count: ({ context }, { name }: { name: string }) => context.port.count(name),
 
     // To the peer
-    sendRequest: ({ context: { port, sessionId, requested } }) => {
+    // What awaits an answer starts the timer (C-27).
+    sendRequest: ({ context: { port, sessionId, requested, timeoutMs } }) => {
       if (requested) port.send(requestMessage(sessionId, requested.objective, requested.value));
+      port.startTimer(timeoutMs);
     },
     sendStep: ({ context, event }: Args) => {
       assertEvent(event, 'step');
       context.port.send(stepMessage(context, event));
+      context.port.startTimer(event.timeoutMs);
     },
     sendWait: ({ context, event }: Args) => {
       assertEvent(event, 'wait');
@@ -247,6 +254,7 @@ export const negotiationSession = setup({
       assertEvent(event, 'message.negotiate');
       const { objective } = event.message;
       const { loopCount } = objective;
+      context.port.stopTimer();
       context.port.answer(context.call, { state: 'offered', value: copyValue(objective), loopCount });
     },
     answerAccepted: ({ context }) => context.port.answer(context.call, { state: 'accepted' }),
@@ -332,7 +340,7 @@ export const negotiationSession = setup({
     /** The block of session ids is used up and the next one is on its way. */
     awaitingSessionId: {
       on: {
-        'sessionId.drawn': { target: 'connecting', actions: ['keepSessionId', 'stopTimer', 'connect'] },
+        'sessionId.drawn': { target: 'connecting', actions: ['keepSessionId', 'connect'] },
         'timer.expired': {
           target: 'ended',
           actions: { type: 'fail', params: { code: ErrorCode.unspec, detail: 'no session id' } },
@@ -353,7 +361,7 @@ export const negotiationSession = setup({
       on: {
         connected: {
           target: 'awaitingReply',
-          actions: ['sendRequest', 'forgetRequested', 'startReplyTimer'],
+          actions: 'sendRequest',
         },
         'connect.failed': { target: 'ended', actions: 'failWith' },
         end: [
@@ -393,7 +401,7 @@ export const negotiationSession = setup({
             target: 'judgingClash',
             actions: ['keepPeersRequest', 'askOwnConnection'],
           },
-          { target: 'queued', actions: ['keepPeersRequest', 'stopTimer', 'admit', 'offer'] },
+          { target: 'queued', actions: ['keepPeersRequest', 'offer'] },
         ],
         // §2.8.6: nobody listens for synchronization on this port.
         'message.requestSynchronization': {
@@ -435,10 +443,10 @@ export const negotiationSession = setup({
     judgingClash: {
       on: {
         'clash.judged': [
-          { guard: 'isOwnConnection', target: 'queued', actions: ['stopTimer', 'admit', 'offer'] },
+          { guard: 'isOwnConnection', target: 'queued', actions: 'offer' },
           {
             target: 'discarded',
-            actions: ['forgetRequested', { type: 'count', params: { name: 'session.id-clash' } }],
+            actions: { type: 'count', params: { name: 'session.id-clash' } },
           },
         ],
         'timer.expired': { target: 'ended' },
@@ -459,7 +467,7 @@ export const negotiationSession = setup({
     /** With the objective's listener until an ASA takes it. */
     queued: {
       on: {
-        'request.taken': { target: 'ourTurn', actions: ['announce', 'forgetRequested'] },
+        'request.taken': { target: 'ourTurn', actions: 'announce' },
         'request.refused': { target: 'ended' },
         'message.noop': {},
         'message.wait': { actions: { type: 'count', params: { name: 'message.out-of-turn' } } },
@@ -501,7 +509,7 @@ export const negotiationSession = setup({
             target: 'ended',
             actions: { type: 'fail', params: { code: ErrorCode.loopExhausted } },
           },
-          { target: 'ourTurn', actions: ['stopTimer', 'keepLoopCount', 'answerOffered'] },
+          { target: 'ourTurn', actions: ['answerOffered', 'keepLoopCount'] },
         ],
         'message.end': [
           { guard: 'peerAccepts', target: 'ended', actions: 'answerAccepted' },
@@ -567,7 +575,7 @@ export const negotiationSession = setup({
             actions: { type: 'refuseCall', params: { code: ErrorCode.loopExhausted } },
           },
           { guard: 'stepTooBig', actions: { type: 'refuseCall', params: messageTooBig } },
-          { target: 'awaitingReply', actions: ['sendStep', 'keepStep', 'startReplyTimer'] },
+          { target: 'awaitingReply', actions: ['sendStep', 'keepCall'] },
         ],
         wait: [
           {
@@ -629,6 +637,6 @@ export const negotiationSession = setup({
     },
 
     /** §2.5.5: the connection is closed when the procedure ends, for whatever reason. */
-    ended: { type: 'final', entry: ['stopTimer', 'close', 'release'] },
+    ended: { type: 'final', entry: 'leave' },
   },
 });

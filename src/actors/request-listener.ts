@@ -86,6 +86,7 @@ function nextListen({ listens, port }: RequestListenerContext): Listen | undefin
 
 /** After a request, a listen waits behind the others. */
 function served(listens: readonly Listen[], listen: number): readonly Listen[] {
+  if (listens.length === 1) return demanded(listens, listen, -1);
   const waiting = listens.filter((other) => other.listen !== listen);
   const was = listens.find((other) => other.listen === listen);
   return was ? [...waiting, { listen, demand: was.demand - 1 }] : waiting;
@@ -95,6 +96,7 @@ function served(listens: readonly Listen[], listen: number): readonly Listen[] {
 function demanded(listens: readonly Listen[], listen: number, n: number): readonly Listen[] {
   const was = listens.find((other) => other.listen === listen);
   if (!was) return listens;
+  if (listens.length === 1) return [{ listen, demand: was.demand + n }];
   const now = { listen, demand: was.demand + n };
   return was.demand > 0
     ? listens.map((other) => (other === was ? now : other))
@@ -181,11 +183,13 @@ export const requestListener = setup({
     confirmStops: ({ context: { port, stopping } }) => {
       for (const listen of stopping) port.confirmStop(listen);
     },
-    deliver: enqueueActions(({ context, event, enqueue }) => {
+    deliver: ({ context, event }: Args) => {
       const next = nextListen(context);
-      if (!next) return;
-      enqueue(() => context.port.deliver(sessionOf(event), next.listen));
-      enqueue.assign({ listens: served(context.listens, next.listen) });
+      if (next) context.port.deliver(sessionOf(event), next.listen);
+    },
+    noteDelivery: assign(({ context }) => {
+      const next = nextListen(context);
+      return next ? { listens: served(context.listens, next.listen) } : {};
     }),
     /** Queued requests to those who can take them now, oldest first. */
     serveQueue: enqueueActions(({ context, enqueue }) => {
@@ -277,7 +281,7 @@ export const requestListener = setup({
         request: [
           // Listens outlive a loss of security and work again when it is back; meanwhile nothing is taken.
           { guard: 'noSecurity', actions: { type: 'refuse', params: { because: 'request.no-security' } } },
-          { guard: 'someCanTake', actions: 'deliver' },
+          { guard: 'someCanTake', actions: ['deliver', 'noteDelivery'] },
           // An ASA would take it, but its thread does not keep up with what it already got.
           { guard: 'someWouldTake', actions: { type: 'refuse', params: { because: 'request.overload' } } },
           // C-20: the queue is bounded; when it is full, the connection is closed at once.

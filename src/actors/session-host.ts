@@ -59,6 +59,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly #sessions = new Set<NegotiationDriver>();
   /** Accepted connections without a complete first message, oldest first. */
   readonly #pending = new Set<NegotiationDriver>();
+  /** Demand of the batch of commands being handled, by listen. */
+  readonly #demand = new Map<number, number>();
   readonly #awaitingId = new Set<NegotiationDriver>();
   readonly #decodeLimits = new Map<number, DecodeLimits>();
   readonly #unwatch: () => void;
@@ -88,6 +90,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const handlers = {
       onCommands: (link: ClientLink, commands: readonly ToSessions[]) => {
         for (const command of commands) this.#command(link, command);
+        this.#passDemand();
       },
       onCredit: (link: ClientLink) => {
         for (const listener of this.#listeners.values()) {
@@ -300,7 +303,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   #command(client: ClientLink, command: ToSessions): void {
     if (command.t === 'request') return this.#request(client, command);
     if (command.t === 'take') {
-      return this.#listenerOf.get(command.listen)?.take(command.listen, command.n);
+      this.#demand.set(command.listen, (this.#demand.get(command.listen) ?? 0) + command.n);
+      return;
     }
     const session = client.sessions.get(command.session);
     if (session) {
@@ -314,6 +318,12 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     if (command.t === 'step')
       client.send({ t: 'answer', call, session: key, answer: { state: 'failed', failure } });
     else client.send({ t: 'done', call, session: key, failure });
+  }
+
+  /** Demand that came in one batch goes to the listener as one. */
+  #passDemand(): void {
+    for (const [listen, n] of this.#demand) this.#listenerOf.get(listen)?.take(listen, n);
+    this.#demand.clear();
   }
 
   #request(client: ClientLink, command: ToSessions & { t: 'request' }): void {

@@ -36,19 +36,9 @@ export class SessionIds {
     private readonly onRetired: (first: number) => void,
   ) {}
 
-  /** Ids that can be drawn now. */
-  get left(): number {
-    return this.#left;
-  }
-
   /** The blocks this host draws from or still has sessions of; a new core must not give their ids again. */
   get ownBlocks(): Uint32Array[] {
     return this.#own.map(({ ids }) => ids);
-  }
-
-  /** Ids of this engine, own and others', that are or may come into use. */
-  get size(): number {
-    return this.#announced.size;
   }
 
   add(ids: Uint32Array, own: boolean): void {

@@ -23,7 +23,12 @@ export class StreamLinger {
   /** Finishes the sending side and waits for the peer's FIN. {@link closed} must be called when it came. */
   finish(stream: Stream): void {
     this.#streams.set(stream, this.clock.now() + this.limits.lingerMs);
-    stream.end();
+    try {
+      stream.end();
+    } catch (error) {
+      this.#streams.delete(stream);
+      throw error;
+    }
     if (this.#streams.size > this.limits.lingeringStreams) {
       this.counters.add('stream.linger-limit');
       this.#abortOldest();

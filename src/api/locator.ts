@@ -87,15 +87,36 @@ export function toTarget(peer: PeerLike): Target {
   return target(address!, peer.port, peer.interface ?? zone);
 
   function target(text: string, port: number | null, interfaceName: string | undefined): Target {
-    const parsed = parseAddress(text);
-    if (!parsed) throw unusable('not an address');
-    if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535)
+    const known = normalised(text);
+    if (!known) throw unusable('not an address');
+    if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535) {
       throw unusable('no usable port');
-    if (isLinkLocal(parsed.bytes) && interfaceName === undefined) {
+    }
+    if (known.linkLocal && interfaceName === undefined) {
       throw unusable('a link-local address needs its interface (ADDR%IF)');
     }
-    return { address: formatAddress(parsed.bytes), port, interface: interfaceName };
+    return { address: known.address, port, interface: interfaceName };
   }
+}
+
+interface NormalisedAddress {
+  readonly address: string;
+  readonly linkLocal: boolean;
+}
+
+/** Addresses seen lately: reading one costs a tenth of a whole request, and peers are few. */
+const recentAddresses = new Map<string, NormalisedAddress>();
+const RECENT_ADDRESSES = 256;
+
+function normalised(text: string): NormalisedAddress | undefined {
+  const recent = recentAddresses.get(text);
+  if (recent) return recent;
+  const parsed = parseAddress(text);
+  if (!parsed) return undefined;
+  const known = { address: formatAddress(parsed.bytes), linkLocal: isLinkLocal(parsed.bytes) };
+  if (recentAddresses.size >= RECENT_ADDRESSES) recentAddresses.clear();
+  recentAddresses.set(text, known);
+  return known;
 }
 
 function peerText(peer: PeerLike): string {

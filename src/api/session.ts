@@ -82,10 +82,12 @@ export class NegotiationSession {
   readonly dryRun: boolean;
   readonly #line: SessionsLine;
   readonly #key: SessionKey;
-  readonly #controller = new AbortController();
+  /** Made when somebody asks for the signal: most sessions live and end without. */
+  #controller: AbortController | undefined;
   #encodedValue: Uint8Array;
   #loopCount: number;
   #ended = false;
+  #how: Failure | string = '';
   /** How the session ended while nobody waited; the next call is told, once. */
   #untold: Failure | undefined;
 
@@ -120,6 +122,10 @@ export class NegotiationSession {
 
   /** Aborts when the session ends, whatever ends it; its reason is a {@link GraspError}. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#ended) this.#controller.abort(this.#endReason());
+    }
     return this.#controller.signal;
   }
 
@@ -155,7 +161,7 @@ export class NegotiationSession {
         this.#loopCount = result.loopCount;
         return { state: 'offered', session: this, value: this.value, loopCount: result.loopCount };
       }
-      this.#end(new GraspError(ErrorCode.noSession, `${result.state} by the peer`));
+      this.#end(`${result.state} by the peer`);
       return result.state === 'accepted' ? { state: 'accepted', value: decodeValue(bytes) } : result;
     } catch (error) {
       this.#failed(error);
@@ -183,7 +189,7 @@ export class NegotiationSession {
     this.#tell('end');
     const reason = result.accept ? undefined : result.reason;
     await this.#confirmed(this.#line.call({ t: 'end', session: this.#key, accept: result.accept, reason }));
-    this.#end(new GraspError(ErrorCode.noSession, result.accept ? 'accepted here' : 'declined here'));
+    this.#end(result.accept ? 'accepted here' : 'declined here');
   }
 
   /** Tells the peer that its message was unusable (M_INVALID, RFC 8990 §2.8.12) and ends the session. */
@@ -191,14 +197,14 @@ export class NegotiationSession {
     const bytes = info === undefined ? undefined : encodeValue(info);
     this.#tell('end');
     await this.#confirmed(this.#line.call({ t: 'invalid', session: this.#key, info: bytes }));
-    this.#end(new GraspError(ErrorCode.noSession, 'M_INVALID sent'));
+    this.#end('M_INVALID sent');
   }
 
   /** @internal The session ended while no call was waiting. */
   endedUnnoticed(failure: Failure): void {
     if (this.#ended) return;
     this.#untold = failure;
-    this.#end(toError(failure));
+    this.#end(failure);
   }
 
   /** A session that ended unnoticed: says so to this call, once; later calls get noSession (19). */
@@ -225,13 +231,20 @@ export class NegotiationSession {
   /** Refusals before sending leave the session as it was; everything else has ended it. */
   #failed(error: unknown): void {
     if (error instanceof SessionError && !error.over) return;
-    this.#end(error instanceof GraspError ? error : new GraspError(ErrorCode.noSession));
+    this.#end(error instanceof GraspError ? { code: error.code, detail: error.message } : 'failed');
   }
 
-  #end(error: GraspError): void {
+  /** @param how a failure, or in words how it ended in order */
+  #end(how: Failure | string): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#how = how;
     this.#line.forget(this.#key);
-    this.#controller.abort(error);
+    this.#controller?.abort(this.#endReason());
+  }
+
+  #endReason(): GraspError {
+    const how = this.#how;
+    return typeof how === 'object' ? toError(how) : new GraspError(ErrorCode.noSession, how);
   }
 }

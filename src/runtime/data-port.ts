@@ -5,7 +5,12 @@ import type { Endpoint } from './endpoint.js';
 interface Batch<T> {
   readonly events: readonly T[];
   readonly handled: number;
+  /** The sender's window, so that the other end confirms in time for it. */
+  readonly window?: number;
 }
+
+/** Events under way unhandled, unless said otherwise. */
+const DEFAULT_WINDOW = 1024;
 
 export interface DataPortOptions<In> {
   /** Called once per arriving batch, in order. When it returns, the events count as handled. */
@@ -30,6 +35,7 @@ export class DataPort<Out, In> {
   readonly #clock: Clock;
   readonly #options: DataPortOptions<In>;
   readonly #window: number;
+  #peerWindow = DEFAULT_WINDOW;
   #queue: Out[] = [];
   #unhandled = 0;
   #toConfirm = 0;
@@ -41,7 +47,7 @@ export class DataPort<Out, In> {
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#options = options;
-    this.#window = options.window ?? 1024;
+    this.#window = options.window ?? DEFAULT_WINDOW;
     endpoint.onMessage((message) => this.#receive(message as Batch<In>));
     endpoint.onClose(() => this.#lost());
   }
@@ -90,7 +96,7 @@ export class DataPort<Out, In> {
   #flush(): void {
     this.#flushing = false;
     if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
-    const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm };
+    const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm, window: this.#window };
     this.#queue = [];
     this.#toConfirm = 0;
     this.#endpoint.postMessage(batch);
@@ -108,8 +114,10 @@ export class DataPort<Out, In> {
     if (batch.events.length === 0) return;
     this.#options.onEvents(batch.events);
     this.#toConfirm += batch.events.length;
-    // Confirmations ride on our own events; alone they are sent only when the peer could come to need them.
-    if (this.#toConfirm >= this.#window / 4) this.#scheduleFlush();
+    // Confirmations ride on our own events; alone they are sent only when the peer could come to need them. Its
+    // window counts for that, not ours: with a smaller one it would wait for ever.
+    this.#peerWindow = batch.window ?? this.#peerWindow;
+    if (this.#toConfirm >= this.#peerWindow / 4) this.#scheduleFlush();
   }
 
   #lost(): void {

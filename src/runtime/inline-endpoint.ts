@@ -73,9 +73,10 @@ export class InlineEndpoint implements Endpoint {
         this.#handler(message);
       }
     }
-    if (this.#peerClosed && !this.#closed && this.#inbox.length === 0) {
+    // Without a handler for it the end stays open, so that one who asks later is told too.
+    if (this.#peerClosed && !this.#closed && this.#inbox.length === 0 && this.#closeHandler) {
       this.#closed = true;
-      this.#closeHandler?.();
+      this.#closeHandler();
     }
   }
 }

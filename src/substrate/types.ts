@@ -112,6 +112,17 @@ export interface StreamListener {
   close(): Promise<void>;
 }
 
+/**
+ * How a connect is given up. An AbortSignal is one; a session makes its own, because an AbortController costs more
+ * than all the rest of asking for a stream.
+ */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void, options?: { once: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface ListenOptions {
   /** 0 or absent: any free port. */
   readonly port?: number | undefined;
@@ -165,7 +176,7 @@ export interface Substrate {
   /** Listens on every address of the node. */
   listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener>;
   /** Opens a stream; rejects with `refused`, `unreachable`, `timeout`, `local`. */
-  connect(target: Target, options: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Stream>;
+  connect(target: Target, options: { timeoutMs: number; signal?: CancelSignal | undefined }): Promise<Stream>;
   /** Closes everything opened here. Idempotent. */
   close(): Promise<void>;
 }

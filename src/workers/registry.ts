@@ -5,7 +5,7 @@
  */
 import type { Announcement } from '../actors/core-protocol.js';
 import type { RegistryLimits } from '../actors/limits.js';
-import { ErrorCode, GraspError, validateObjective } from '../protocol/index.js';
+import { ErrorCode, GraspError, RESPONSE_TTL_ZERO_MS, validateObjective } from '../protocol/index.js';
 import type { RandomFill } from '../runtime/index.js';
 import type { ObjectiveRegistration } from './engine-control.js';
 
@@ -36,8 +36,8 @@ export class Registry {
   readonly asas = new Map<number, AsaRecord>();
   readonly objectives = new Map<string, ObjectiveRecord>();
   readonly listens = new Map<number, ListenRecord>();
-  /** Port of an objective at a session host; kept as long as it is registered, because peers cache locators. */
-  readonly #ports = new Map<string, number>();
+  /** By objective, then by session host; kept as long as it is registered, because peers cache locators. */
+  readonly #ports = new Map<string, Map<string, number>>();
   readonly #limits: RegistryLimits;
   readonly #random: RandomFill;
   #nextListen = 1;
@@ -120,7 +120,7 @@ export class Registry {
     objective.shares.delete(asa.handle);
     if (objective.shares.size > 0) return;
     this.objectives.delete(name);
-    for (const key of this.#ports.keys()) if (key.endsWith(`\n${name}`)) this.#ports.delete(key);
+    this.#ports.delete(name);
   }
 
   addListen(asa: AsaRecord, objective: string, host: string): ListenRecord {
@@ -147,11 +147,12 @@ export class Registry {
   }
 
   portOf(host: string, objective: string): number {
-    return this.#ports.get(`${host}\n${objective}`) ?? 0;
+    return this.#ports.get(objective)?.get(host) ?? 0;
   }
 
   holdPort(host: string, objective: string, port: number): void {
-    this.#ports.set(`${host}\n${objective}`, port);
+    const held = this.#ports.get(objective) ?? new Map<string, number>();
+    this.#ports.set(objective, held.set(host, port));
   }
 
   /** What the core is to answer to discoveries of this objective; undefined: nothing. */
@@ -160,8 +161,11 @@ export class Registry {
     if (!record) return undefined;
     const open = this.listensOf({ objective }).filter((listen) => listen.open);
     const listeners = open.map((listen) => ({ asa: listen.asa, port: this.portOf(listen.host, objective) }));
-    const ttlMs = Math.min(...open.map((listen) => record.shares.get(listen.asa)?.ttlMs ?? 0));
-    return listeners.length === 0 ? undefined : { objective, ttlMs, listeners };
+    if (listeners.length === 0) return undefined;
+    const ttls = open.map((listen) => record.shares.get(listen.asa)?.ttlMs ?? 0);
+    // G-2.8.5-04: 0 stands for a long time, so it is the shortest only among its like.
+    const ttlMs = Math.min(...ttls.map((ttl) => (ttl === 0 ? RESPONSE_TTL_ZERO_MS : ttl)));
+    return { objective, ttlMs: ttls.every((ttl) => ttl === 0) ? 0 : ttlMs, listeners };
   }
 
   /** A-2.3.2-14: unpredictable, 32 bits, unique. 0 is left out, for it looks like nothing. */

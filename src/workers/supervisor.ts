@@ -64,6 +64,7 @@ export class Supervisor {
   readonly #hosts = new Map<string, SupervisedHost>();
   readonly #clients = new Map<string, Client>();
   readonly #serial = new Map<string, Promise<unknown>>();
+  readonly #mostSessionHosts: number;
   #substrate: Substrate | undefined;
   #ports: readonly BoundPort[] = [];
   #turn = 0;
@@ -77,6 +78,9 @@ export class Supervisor {
     this.#clock = options.placement.world.clock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#registry = new Registry(this.limits, options.placement.world.random);
+    // Asked once: it reads a file.
+    const most = options.sessionWorkers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+    this.#mostSessionHosts = options.placement.kind === 'inline' ? 1 : most;
   }
 
   /** Starts core and listener; session workers start when first needed. */
@@ -136,8 +140,7 @@ export class Supervisor {
   /** A session host for the next request of a client that has none in its own thread; starts it if need be. */
   async sessionHostFor(): Promise<string> {
     this.#assertOpen();
-    const most = this.#options.sessionWorkers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
-    const turn = this.#turn++ % (this.placement.kind === 'inline' ? 1 : most);
+    const turn = this.#turn++ % this.#mostSessionHosts;
     const name = `sessions-${turn + 1}`;
     await this.#sessionHost(name).ready();
     return name;

@@ -415,7 +415,18 @@ describe('§2.8.6, C-06 session id clash', () => {
     expect(first.client.incoming).toEqual([]);
   });
 
-  test('the question fails: a clash; the peer closes meanwhile: nothing is left', async () => {
+  test('the question fails: a clash', async () => {
+    const engine = await rig.engine('node', {
+      isOwnConnection: () => Promise.reject(new Error('core lost')),
+    });
+    engine.host.addSessionIds(Uint32Array.of(5), false);
+    const { target } = await engine.client.listen();
+    await (await (await rig.peer('node')).connect(target)).send(request(5));
+    expect(engine.states()).toEqual({ discarded: 1, listening: 1 });
+    expect(engine.counters.get('session.id-clash')).toBe(1);
+  });
+
+  test('no judgement: the first-message timer ends it; the peer closes meanwhile: nothing is left', async () => {
     let settle = (_own: boolean): void => undefined;
     const engine = await rig.engine('node', {
       isOwnConnection: () => new Promise((resolve) => (settle = resolve)),
@@ -438,6 +449,7 @@ describe('§2.8.6, C-06 session id clash', () => {
     expect(engine.client.incoming).toEqual([]);
     const stopped = await neighbour.connect(target);
     await stopped.send(request(5));
+    expect(engine.states()).toEqual({ judgingClash: 1, listening: 1 });
     await rig.run(engine.host.close());
     await rig.clock.settle();
     expect(stopped.over).toBe(true);
@@ -577,6 +589,24 @@ describe('a fault of the engine', () => {
     expect(engine.client.openCalls).toBe(0);
   });
 
+  test('in closing a stream is counted too, and the session is gone', async () => {
+    const engine = await rig.engine('engine', {
+      wrap: withStreams((stream) => {
+        stream.end = stream.abort = () => {
+          throw new Error('already gone');
+        };
+      }),
+    });
+    const peer = await rig.peer('peer');
+    const { target } = await engine.client.listen();
+    await (await peer.connect(target)).send(request(1));
+    const { session } = await engine.client.nextIncoming();
+    expect(await rig.run(engine.client.end(session, true))).toBeUndefined();
+    expect(engine.counters.get('session.crashed')).toBe(1);
+    expect(engine.states()).toEqual({ listening: 1 });
+    expect(engine.queue('sessions')).toBe(0);
+  });
+
   test('in a listener ends its listens, not the others', async () => {
     let broken = false;
     const engine = await rig.engine('engine', {
@@ -594,6 +624,52 @@ describe('a fault of the engine', () => {
     expect(engine.counters.get('listener.crashed')).toBe(1);
     expect(engine.states()).toEqual({ listening: 1 });
     expect((await engine.client.listen({ name: 'EX4' })).port).toBeGreaterThan(0);
+  });
+
+  test('in an open listener: its queue and listens end, its port is free, sessions go on', async () => {
+    let broken = false;
+    const engine = await rig.engine('engine');
+    const peer = await rig.peer('peer');
+    const { target } = await engine.client.listen({ demand: 1 });
+    const running = await peer.connect(target);
+    await running.send(request(1));
+    const { session } = await engine.client.nextIncoming();
+    const queued = await peer.connect(target);
+    await queued.send(request(2));
+    const count = engine.counters.add.bind(engine.counters);
+    engine.counters.add = (name, n) => {
+      if (broken && name === 'request.queue-full') throw new Error('no memory');
+      count(name, n);
+    };
+    broken = true;
+    for (let sid = 3; sid < 140 && !queued.over; sid++) await (await peer.connect(target)).send(request(sid));
+    expect(queued.over).toBe(true);
+    expect(engine.counters.get('listener.crashed')).toBe(1);
+    await rig.clock.settle();
+    expect(engine.states()).toEqual({ ourTurn: 1 });
+    expect(await rig.run(engine.client.end(session, true))).toBeUndefined();
+    expect((await engine.client.listen({ port: target.port })).port).toBe(target.port);
+  });
+
+  test('a stream that is accepted while the port is being closed is reset', async () => {
+    let accept: (stream: Stream) => void = () => undefined;
+    const engine = await rig.engine('engine', {
+      wrap: withMembers((of) => ({
+        listen: (options, onStream) => {
+          accept = onStream;
+          return of.listen(options, onStream);
+        },
+      })),
+    });
+    const { listen } = await engine.client.listen();
+    await rig.run(engine.host.stopListen(listen));
+    const peer = await rig.peer('engine');
+    const { target, streams } = await peer.listen();
+    const late = await rig.run(engine.substrate.connect(target, { timeoutMs: 1_000 }));
+    accept(late);
+    await rig.clock.settle();
+    expect(streams[0]!.over).toBe(true);
+    expect(engine.states()).toEqual({});
   });
 
   test('a bind that fails for another reason is not tried again', async () => {

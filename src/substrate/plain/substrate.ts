@@ -3,6 +3,7 @@ import { connect as openSocket, isIP, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../runtime/clock.js';
 import {
   SubstrateError,
+  type CancelSignal,
   type Datagram,
   type Environment,
   type ListenOptions,
@@ -115,7 +116,7 @@ class PlainSubstrate implements Substrate {
     return { port: portOf(server), close: () => this.#close(owned) };
   }
 
-  async connect(target: Target, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Stream> {
+  async connect(target: Target, options: { timeoutMs: number; signal?: CancelSignal }): Promise<Stream> {
     this.#assertOpen();
     const host = hostOf(target);
     const { timeoutMs, signal } = options;

@@ -2,6 +2,7 @@ import type { Clock } from '../../runtime/clock.js';
 import type { Endpoint } from '../../runtime/endpoint.js';
 import {
   SubstrateError,
+  type CancelSignal,
   type Datagram,
   type Environment,
   type ListenOptions,
@@ -150,7 +151,7 @@ class SimulatedSubstrate implements Substrate {
     return { port, close: () => this.#release(id, this.#accepting) };
   }
 
-  async connect(target: Target, options: { timeoutMs: number; signal?: AbortSignal }): Promise<Stream> {
+  async connect(target: Target, options: { timeoutMs: number; signal?: CancelSignal }): Promise<Stream> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) throw aborted(signal);
     const id = this.#id();
@@ -311,7 +312,7 @@ function rebuilt(error: ErrorData): SubstrateError {
   return new SubstrateError(error.kind, error.message);
 }
 
-function aborted(signal: AbortSignal): SubstrateError {
+function aborted(signal: CancelSignal): SubstrateError {
   return new SubstrateError('local', 'the connect was aborted', { cause: signal.reason });
 }
 

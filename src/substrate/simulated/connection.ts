@@ -14,7 +14,7 @@ export interface ConnectionEnd {
 class Pipe {
   readonly #queue: { readonly at: number; readonly op: ServerOp }[] = [];
   /** Set while the head of the queue waits for its time. */
-  #timer: TimerId | undefined = undefined;
+  #timer: TimerId | undefined;
 
   constructor(
     readonly clock: Clock,

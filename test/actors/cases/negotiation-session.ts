@@ -267,7 +267,7 @@ const cases: MachineCase[] = [
   ),
   on('§2.5.5 a request opens a connection', [], request, {
     state: 'connecting',
-    effects: [['admit'], ['connect']],
+    effects: [['admit'], ['stopTimer'], ['connect']],
     context: {
       call: 1,
       timeoutMs: 1_000,
@@ -333,7 +333,6 @@ const cases: MachineCase[] = [
       ['send', { type: M_REQ_NEG, sessionId: SID, objective: { ...objective, value } }],
       ['startTimer', 1_000],
     ],
-    context: { requested: undefined },
   }),
   on(
     '18: no connection',
@@ -450,7 +449,6 @@ const cases: MachineCase[] = [
     {
       state: 'discarded',
       effects: [count('session.id-clash')],
-      context: { requested: undefined },
     },
     { clash: 'ask' },
   ),
@@ -526,7 +524,6 @@ const cases: MachineCase[] = [
   on('A-2.3.5-12 an ASA takes the request', queued, taken, {
     state: 'ourTurn',
     effects: [['announce', 9, objective, value]],
-    context: { requested: undefined },
   }),
   on('C-20 the listener has no place: closed without a message', queued, turnedAway, {
     state: 'ended',
@@ -671,7 +668,7 @@ const cases: MachineCase[] = [
       ['send', { type: M_NEGOTIATE, sessionId: SID, objective: { ...objective, loopCount: 4, value } }],
       ['startTimer', 2_000],
     ],
-    context: { call: 2, timeoutMs: 2_000 },
+    context: { call: 2 },
   }),
   on('D-11 an ASA cannot raise the loop count', respondersTurn, step({ loopCount: 255 }), {
     state: 'awaitingReply',

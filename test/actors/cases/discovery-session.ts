@@ -1,0 +1,59 @@
+/** RFC 8990 §2.5.4.3 (initiator) as cases of the discovery session machine. */
+import {
+  discoverySessionMachine,
+  type DiscoverySessionEvent,
+  type DiscoverySessionPort,
+} from '../../../src/actors/discovery-session.js';
+import { M_RESPONSE, type ResponseMessage } from '../../../src/protocol/index.js';
+import type { Effect, MachineCase, MachineSubject } from './play.js';
+import { casesOf } from './subject.js';
+
+const message: ResponseMessage = {
+  type: M_RESPONSE,
+  sessionId: 7,
+  initiator: new Uint8Array(16),
+  ttl: 60_000,
+  locators: [],
+  divert: undefined,
+  objective: undefined,
+};
+const response: DiscoverySessionEvent = { type: 'response.received', message, interface: 'l1' };
+const expired: DiscoverySessionEvent = { type: 'timer.expired' };
+const cancelled: DiscoverySessionEvent = { type: 'cancelled' };
+const sendFailed: DiscoverySessionEvent = { type: 'send.failed' };
+const securityLost: DiscoverySessionEvent = { type: 'security.lost', code: 16 };
+
+const on = casesOf<DiscoverySessionPort, DiscoverySessionEvent>();
+const finished: Effect[] = [['stopTimer'], ['finish', undefined]];
+
+const cases: MachineCase[] = [
+  on('G-2.5.4.3-18 a response is kept and the session goes on', [], response, {
+    state: 'collecting',
+    effects: [['keep', message, 'l1']],
+  }),
+  on('G-2.5.4.3-18 so is the next one', [response], response, {
+    state: 'collecting',
+    effects: [['keep', message, 'l1']],
+  }),
+  on('G-2.5.4.3-06 the timer ends the discovery, without an error', [response], expired, {
+    state: 'done',
+    effects: finished,
+  }),
+  on('the caller ends the discovery early', [], cancelled, { state: 'done', effects: finished }),
+  on('A-2.3.4-01 no interface took the discovery: over at once, nothing found', [], sendFailed, {
+    state: 'done',
+    effects: finished,
+  }),
+  on('G-3-01 security is lost: noSecurity (16)', [], securityLost, {
+    state: 'done',
+    effects: [['stopTimer'], ['finish', { code: 16 }]],
+  }),
+  on('a response after the end is nothing', [expired], response, { state: 'done', effects: [] }),
+  on('the caller is told once', [cancelled], expired, { state: 'done', effects: [] }),
+];
+
+export const discoverySessionCases: MachineSubject = {
+  name: 'discoverySession',
+  machine: discoverySessionMachine,
+  cases,
+};

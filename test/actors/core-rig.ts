@@ -1,0 +1,525 @@
+/**
+ * Listener and core over the simulated substrate, inline under virtual time, every message cloned as between
+ * threads; the API side is played by {@link DiscoveryClient}, other nodes by {@link MulticastPeer}, whose bytes
+ * come from an independent CBOR library.
+ */
+import { decode, decodeFirst, encode } from 'cborg';
+import ipaddr from 'ipaddr.js';
+import { Core } from '../../src/actors/core.js';
+import type { BoundPort, DatagramEvent, FromCore, ToCore } from '../../src/actors/core-protocol.js';
+import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
+import { Listener } from '../../src/actors/listener.js';
+import type { QueueStatus } from '../../src/actors/machine-host.js';
+import type { Failure } from '../../src/actors/session-protocol.js';
+import type { CachedLocator } from '../../src/protocol/index.js';
+import {
+  Counters,
+  DataPort,
+  inlinePair,
+  SimulatedClock,
+  type Endpoint,
+  type RandomFill,
+} from '../../src/runtime/index.js';
+import {
+  openSimulatedSubstrate,
+  SimulatedNetwork,
+  type SimulatedNode,
+} from '../../src/substrate/simulated/index.js';
+import type { PortPair, Stream, Substrate, SubstrateError, Target } from '../../src/substrate/types.js';
+
+export const toEndpoint = (raw: unknown): Endpoint => raw as Endpoint;
+
+/** Well spread and the same in every run. */
+export function spread(seed: number): RandomFill {
+  let state = seed;
+  return (target) => {
+    for (let i = 0; i < target.length; i++) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      target[i] = state >>> 24;
+    }
+  };
+}
+
+/** The bytes of an address, as they stand in a locator or initiator field. */
+export function addressBytes(address: string): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+}
+
+export interface NodeChoice {
+  readonly links?: readonly string[];
+  readonly ula?: boolean;
+}
+
+export interface CoreEngineOptions extends NodeChoice {
+  readonly limits?: Partial<Limits>;
+  readonly preferredPorts?: Readonly<Record<string, number>>;
+  readonly listenSelf?: boolean;
+  readonly random?: RandomFill;
+  /** Stands between the actors and the substrate, for faults that a network cannot make. */
+  readonly wrap?: (substrate: Substrate) => Substrate;
+}
+
+export class CoreRig {
+  readonly clock = new SimulatedClock(1_000_000);
+  readonly network: SimulatedNetwork;
+  readonly #closing: (() => Promise<void>)[] = [];
+  #seed = 1;
+
+  constructor(options: { receiveBufferBytes?: number } = {}) {
+    this.network = new SimulatedNetwork({ clock: this.clock, seed: 5, ...options });
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.until(promise);
+  }
+
+  /** One thread's view of a node; nodes of the same name are the same node. */
+  async substrate(
+    name: string,
+    choice: NodeChoice = {},
+  ): Promise<{ substrate: Substrate; node: SimulatedNode }> {
+    let node: SimulatedNode;
+    try {
+      node = this.network.node(name);
+    } catch {
+      node = this.network.addNode(name, { links: choice.links ?? ['l1'], ula: choice.ula });
+    }
+    const [theirs, ours] = inlinePair(this.clock, { clone: true });
+    node.connectPort(theirs);
+    const substrate = await this.run(openSimulatedSubstrate(ours, { clock: this.clock }));
+    return { substrate, node };
+  }
+
+  /** Core and listener of one engine, each with a substrate of its own. */
+  async engine(name: string, options: CoreEngineOptions = {}): Promise<CoreEngine> {
+    const wrap = options.wrap ?? ((substrate) => substrate);
+    const heard = await this.substrate(name, options);
+    const said = await this.substrate(name, options);
+    const engine = new CoreEngine(this, said.node, wrap(heard.substrate), wrap(said.substrate), {
+      random: spread(this.#seed++),
+      ...options,
+    });
+    await this.run(engine.ready());
+    this.#closing.push(async () => {
+      await engine.close();
+      await heard.substrate.close();
+      await said.substrate.close();
+    });
+    await this.clock.settle();
+    return engine;
+  }
+
+  /** A listener alone; the test plays the core. */
+  async listener(name: string, options: CoreEngineOptions = {}): Promise<LoneListener> {
+    const wrap = options.wrap ?? ((substrate) => substrate);
+    const { substrate, node } = await this.substrate(name, options);
+    const lone = new LoneListener(this, node, wrap(substrate), options);
+    await this.run(lone.listener.ready());
+    this.#closing.push(async () => {
+      await lone.listener.close();
+      await substrate.close();
+    });
+    return lone;
+  }
+
+  async peer(name: string, choice: NodeChoice = {}): Promise<MulticastPeer> {
+    const { substrate, node } = await this.substrate(name, choice);
+    const peer = new MulticastPeer(this, substrate, node);
+    await this.run(peer.open());
+    return peer;
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing) await this.run(close());
+    this.network.close();
+    await this.clock.settle();
+  }
+}
+
+export class LoneListener {
+  readonly counters = new Counters();
+  readonly listener: Listener;
+
+  constructor(
+    readonly rig: CoreRig,
+    readonly node: SimulatedNode,
+    readonly substrate: Substrate,
+    options: CoreEngineOptions,
+  ) {
+    this.listener = new Listener({
+      clock: rig.clock,
+      substrate,
+      counters: this.counters,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      listenSelf: options.listenSelf ?? false,
+      toEndpoint,
+    });
+  }
+
+  /** A core that takes nothing unless told to. */
+  attachHandler(): SlowHandler {
+    const [theirs, ours] = inlinePair(this.rig.clock, { clone: true });
+    const handler = new SlowHandler(this.rig, ours);
+    this.listener.attachCore(theirs);
+    return handler;
+  }
+
+  queue(name: 'discovery' | 'flood' | 'unhandled'): QueueStatus {
+    return this.listener.status().queues.find((queue) => queue.name === `multicast.${name}`)!;
+  }
+}
+
+/** The handler's end of the listener's data port, confirming by hand. */
+export class SlowHandler {
+  readonly datagrams: DatagramEvent[] = [];
+
+  constructor(
+    private readonly rig: CoreRig,
+    private readonly endpoint: Endpoint,
+  ) {
+    endpoint.onMessage((batch) => this.datagrams.push(...(batch as { events: DatagramEvent[] }).events));
+  }
+
+  /** First elements of what it got: 1 discovery, 9 flood. */
+  get types(): unknown[] {
+    return this.datagrams.map(({ bytes }) => (decode(Uint8Array.from(bytes)) as unknown[])[0]);
+  }
+
+  async confirm(handled: number): Promise<void> {
+    this.endpoint.postMessage({ events: [], handled });
+    await this.rig.clock.settle();
+  }
+}
+
+export class CoreEngine {
+  readonly heard = new Counters();
+  readonly counters = new Counters();
+  readonly listener: Listener;
+  readonly core: Core;
+  /** What the core told of its ports, each time. */
+  readonly ports: (readonly BoundPort[])[] = [];
+
+  constructor(
+    readonly rig: CoreRig,
+    readonly node: SimulatedNode,
+    heard: Substrate,
+    readonly substrate: Substrate,
+    options: CoreEngineOptions & { random: RandomFill },
+  ) {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { clock } = rig;
+    this.listener = new Listener({
+      clock,
+      substrate: heard,
+      counters: this.heard,
+      limits,
+      listenSelf: options.listenSelf ?? false,
+      toEndpoint,
+    });
+    this.core = new Core({
+      clock,
+      random: options.random,
+      substrate,
+      counters: this.counters,
+      limits,
+      toEndpoint,
+      preferredPorts: options.preferredPorts ?? {},
+      onPorts: (ports) => {
+        this.ports.push(ports);
+        this.listener.setOwnSenders(ports);
+      },
+    });
+    const [atListener, atCore] = inlinePair(clock, { clone: true });
+    this.listener.attachCore(atListener);
+    this.core.attachListener(atCore);
+  }
+
+  async ready(): Promise<void> {
+    await this.core.ready();
+    await this.listener.ready();
+  }
+
+  get environment() {
+    return this.node.environment;
+  }
+
+  address(link = 'l1'): string {
+    return this.environment.interfaces.find(({ name }) => name === link)!.addresses[0]!;
+  }
+
+  /** Where a link-local neighbour on `link` reaches the port of its discoveries. */
+  discoveryPort(link = 'l1'): Target {
+    const { linkLocal } = this.environment.interfaces.find(({ name }) => name === link)!;
+    const { port } = this.core.boundPorts.find((bound) => bound.interface === link)!;
+    return { address: linkLocal!, interface: link, port };
+  }
+
+  /** ASAs that listen for `objective`, as the supervisor announces them. */
+  async announce(
+    objective: string,
+    listeners: { asa?: number; port?: number }[],
+    ttlMs = 60_000,
+  ): Promise<void> {
+    const list = listeners.map(({ asa = 1, port = 50_001 }) => ({ asa, port }));
+    this.core.announce(objective, { objective, ttlMs, listeners: list });
+    await this.rig.clock.settle();
+  }
+
+  client(name = 'main'): DiscoveryClient {
+    const [theirs, ours] = inlinePair(this.rig.clock, { clone: true });
+    const client = new DiscoveryClient(this.rig, ours);
+    this.core.attachClient(name, theirs);
+    return client;
+  }
+
+  /** Live actors by machine and state. */
+  census(): Record<string, number> {
+    return Object.fromEntries(
+      this.core.status().actors.map(({ machine, state, count }) => [`${machine} ${state}`, count]),
+    );
+  }
+
+  queue(name: string): QueueStatus {
+    return this.core.status().queues.find((queue) => queue.name === name)!;
+  }
+
+  async close(): Promise<void> {
+    await this.listener.close();
+    await this.core.close();
+  }
+}
+
+export interface DiscoverOptions {
+  readonly asa?: number;
+  readonly loopCount?: number;
+  readonly flags?: number;
+  readonly timeoutMs?: number | undefined;
+  readonly minimumTtlMs?: number | undefined;
+  readonly flush?: boolean;
+}
+
+/** A discovery as its client sees it. */
+export class Discovery {
+  readonly found: CachedLocator[] = [];
+  /** Undefined while it runs. */
+  outcome: { atMs: number; failure: Failure | undefined } | undefined;
+
+  constructor(readonly call: number) {}
+
+  /** Ports of what was found, in the order of arrival; the tests give each locator its own. */
+  get ports(): (number | null)[] {
+    return this.found.map(({ locator }) => ('port' in locator ? locator.port : null));
+  }
+}
+
+/** The API side of discovery. */
+export class DiscoveryClient {
+  readonly #port: DataPort<ToCore, FromCore>;
+  readonly #calls = new Map<number, Discovery>();
+  #next = 1;
+
+  constructor(
+    private readonly rig: CoreRig,
+    endpoint: Endpoint,
+  ) {
+    this.#port = new DataPort<ToCore, FromCore>(endpoint, rig.clock, {
+      onEvents: (events) => {
+        for (const event of events) {
+          const discovery = this.#calls.get(event.call)!;
+          if (discovery.outcome) throw new Error(`call ${event.call} goes on after its end`);
+          if (event.t === 'found') discovery.found.push(event.locator);
+          else discovery.outcome = { atMs: rig.clock.now(), failure: event.failure };
+        }
+      },
+    });
+  }
+
+  async discover(name: string, options: DiscoverOptions = {}): Promise<Discovery> {
+    const discovery = new Discovery(this.#next++);
+    this.#calls.set(discovery.call, discovery);
+    this.#port.send({
+      t: 'discover',
+      call: discovery.call,
+      asa: options.asa ?? 1,
+      objective: { name, flags: options.flags ?? 3, loopCount: options.loopCount ?? 6 },
+      timeoutMs: options.timeoutMs,
+      minimumTtlMs: options.minimumTtlMs,
+      flush: options.flush ?? false,
+    });
+    await this.rig.clock.settle();
+    return discovery;
+  }
+
+  async cancel(discovery: Discovery): Promise<void> {
+    this.#port.send({ t: 'cancel', call: discovery.call });
+    await this.rig.clock.settle();
+  }
+
+  async close(): Promise<void> {
+    this.#port.close();
+    await this.rig.clock.settle();
+  }
+}
+
+/** A multicast as a peer heard it. */
+export interface Heard {
+  readonly interface: string;
+  readonly address: string;
+  readonly port: number;
+  readonly message: unknown[];
+}
+
+/** A node without an engine: says exactly what a test wants, and notes what it hears. */
+export class MulticastPeer {
+  readonly heard: Heard[] = [];
+  /** Streams accepted on the ports of its multicasts. */
+  readonly accepted: PeerConnection[] = [];
+  readonly #pairs = new Map<string, PortPair>();
+
+  constructor(
+    private readonly rig: CoreRig,
+    readonly substrate: Substrate,
+    readonly node: SimulatedNode,
+  ) {}
+
+  async open(): Promise<void> {
+    for (const { name } of this.substrate.environment.interfaces) {
+      const pair = await this.substrate.openPair(name, {
+        onStream: (stream) => this.accepted.push(new PeerConnection(this.rig, stream, name)),
+        onLost: () => this.#pairs.delete(name),
+      });
+      this.#pairs.set(name, pair);
+      await this.substrate.openReceiver(
+        name,
+        (datagram) => {
+          const { address, port } = datagram;
+          // Its own copies are of no interest.
+          if (port === pair.port && this.node.environment.interfaces.some((i) => i.linkLocal === address))
+            return;
+          const message = decode(Uint8Array.from(datagram.bytes)) as unknown[];
+          this.heard.push({ interface: name, address, port, message });
+        },
+        () => undefined,
+      );
+    }
+  }
+
+  get address(): string {
+    return this.substrate.environment.interfaces[0]!.addresses[0]!;
+  }
+
+  get linkLocal(): string {
+    return this.substrate.environment.interfaces[0]!.linkLocal!;
+  }
+
+  port(link = 'l1'): number {
+    return this.#pairs.get(link)!.port;
+  }
+
+  /** Messages it got over accepted streams. */
+  get responses(): unknown[][] {
+    return this.accepted.flatMap(({ messages }) => messages);
+  }
+
+  /** Multicasts without letting time or turns pass. */
+  post(message: unknown, link = 'l1'): void {
+    const bytes = message instanceof Uint8Array ? message : encode(message);
+    void this.#pairs.get(link)!.sendMulticast(bytes);
+  }
+
+  /** Multicasts one message, or raw bytes, and lets it arrive. */
+  async multicast(message: unknown, link = 'l1'): Promise<void> {
+    this.post(message, link);
+    await this.rig.clock.settle();
+  }
+
+  /** Answers what it heard, over a stream of its own. */
+  async respond(to: Heard, ...rest: unknown[]): Promise<PeerConnection> {
+    const stream = await this.connect({ address: to.address, port: to.port, interface: to.interface });
+    await stream.send([2, to.message[1], to.message[2], ...rest]);
+    await stream.end();
+    return stream;
+  }
+
+  connect(target: Target): Promise<PeerConnection> {
+    return this.rig.run(
+      this.substrate
+        .connect(target, { timeoutMs: 1_000 })
+        .then((stream) => new PeerConnection(this.rig, stream, target.interface ?? '')),
+    );
+  }
+}
+
+/** One scripted stream: what arrived, decoded by cborg, and how it ended. */
+export class PeerConnection {
+  readonly messages: unknown[][] = [];
+  ended = false;
+  closed: SubstrateError | 'closed' | undefined;
+  #buffer = new Uint8Array();
+
+  constructor(
+    private readonly rig: CoreRig,
+    readonly stream: Stream,
+    readonly interface_: string,
+  ) {
+    stream.setHandlers({
+      onData: (bytes) => {
+        this.#buffer = Uint8Array.from([...this.#buffer, ...bytes]);
+        while (this.#buffer.length > 0) {
+          const [message, rest] = decodeFirst(this.#buffer) as [unknown[], Uint8Array];
+          this.messages.push(message);
+          this.#buffer = rest.slice();
+        }
+      },
+      onEnd: () => (this.ended = true),
+      onClose: (error) => (this.closed = error ?? 'closed'),
+    });
+  }
+
+  /** True when the engine finished or reset the stream. */
+  get over(): boolean {
+    return this.ended || this.closed !== undefined;
+  }
+
+  async send(...messages: unknown[]): Promise<void> {
+    await this.bytes(Buffer.concat(messages.map((message) => encode(message))));
+  }
+
+  async bytes(bytes: Uint8Array): Promise<void> {
+    this.stream.write(bytes);
+    await this.rig.clock.settle();
+  }
+
+  async end(): Promise<void> {
+    this.stream.end();
+    await this.rig.clock.settle();
+  }
+
+  async abort(): Promise<void> {
+    this.stream.abort();
+    await this.rig.clock.settle();
+  }
+}
+
+/** `[103, address, 6, port]`. */
+export function tcp6(address: string, port: number): unknown[] {
+  return [103, addressBytes(address), 6, port];
+}
+
+/** A discovery in three-element form (RFC 8990 §2.8.4). */
+export function discovery(
+  name: string,
+  options: { sid?: number; from?: string; loop?: number; value?: unknown } = {},
+): unknown[] {
+  const { sid = 77, from = 'fd00::77', loop = 6 } = options;
+  const objective = 'value' in options ? [name, 3, loop, options.value] : [name, 3, loop];
+  return [1, sid, addressBytes(from), objective];
+}
+
+export function flood(
+  name: string,
+  options: { sid?: number; from?: string; value?: unknown } = {},
+): unknown[] {
+  const { sid = 78, from = 'fd00::77', value = 1 } = options;
+  return [9, sid, addressBytes(from), 60_000, [[name, 5, 6, value], []]];
+}

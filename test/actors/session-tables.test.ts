@@ -1,0 +1,156 @@
+/** The tables a session host keeps beside its machines: session ids (§2.7), active sessions (C-06), closing streams. */
+import { describe, expect, test } from '@jest/globals';
+import { ActiveSessions } from '../../src/actors/active-sessions.js';
+import { SessionIds } from '../../src/actors/session-ids.js';
+import { StreamLinger } from '../../src/actors/stream-linger.js';
+import { Counters, SimulatedClock } from '../../src/runtime/index.js';
+import type { Environment, Stream } from '../../src/substrate/types.js';
+
+const block = (first: number, size = 8): Uint32Array =>
+  Uint32Array.from({ length: size }, (_, i) => first + i);
+
+describe('§2.7 session ids', () => {
+  function ids() {
+    const clock = new SimulatedClock();
+    const retired: number[] = [];
+    const asked: number[] = [];
+    const table = new SessionIds(
+      clock,
+      () => asked.push(clock.now()),
+      (first) => retired.push(first),
+    );
+    return { clock, retired, asked, table };
+  }
+
+  test('the next block is asked for before the last one is used up, once, and again when none comes', async () => {
+    const { clock, asked, table } = ids();
+    table.add(block(100), true);
+    for (let i = 0; i < 6; i++) table.draw();
+    expect(asked).toEqual([]);
+    table.draw();
+    table.draw();
+    expect(table.draw()).toBeUndefined();
+    expect(asked).toEqual([0]);
+    await clock.advance(1_000);
+    expect(table.draw()).toBeUndefined();
+    expect(asked).toEqual([0, 1_000]);
+    table.add(block(200), true);
+    expect(table.draw()?.sessionId).toBe(200);
+  });
+
+  test('a block is given back when its last session has ended, not before; until then its ids are active', () => {
+    const { retired, table } = ids();
+    table.add(block(100, 2), true);
+    table.add(block(200, 2), true);
+    const [a, b] = [table.draw()!, table.draw()!];
+    expect([a.sessionId, b.sessionId, table.draw()?.sessionId]).toEqual([100, 101, 200]);
+    table.release(a);
+    expect(retired).toEqual([]);
+    expect(table.has(100)).toBe(true);
+    expect(table.ownBlocks).toEqual([block(100, 2), block(200, 2)]);
+    table.release(b);
+    expect(retired).toEqual([100]);
+    expect([100, 101, 200, 201].map((id) => table.has(id))).toEqual([false, false, true, true]);
+    expect(table.ownBlocks).toEqual([block(200, 2)]);
+  });
+
+  test('blocks of others are recognised, never drawn from, and dropped on request', () => {
+    const { table } = ids();
+    table.add(block(300), false);
+    table.add(new Uint32Array(), true);
+    expect(table.draw()).toBeUndefined();
+    expect(table.has(307)).toBe(true);
+    table.drop(300);
+    table.drop(301);
+    expect(table.has(307)).toBe(false);
+  });
+});
+
+describe('C-06 active sessions', () => {
+  const environment: Environment = {
+    security: 'insecure',
+    interfaces: [
+      { name: 'l1', index: 2, linkLocal: 'fe80::1', addresses: ['fd00::1', '192.0.2.1'] },
+      { name: 'l2', index: 3, linkLocal: undefined, addresses: [] },
+    ],
+    otherAddresses: ['2001:db8::1'],
+  };
+  function tables(): { ids: SessionIds; active: ActiveSessions } {
+    const ids = new SessionIds(
+      new SimulatedClock(),
+      () => undefined,
+      () => undefined,
+    );
+    ids.add(block(100), false);
+    return { ids, active: new ActiveSessions(ids, () => environment) };
+  }
+
+  test.each([
+    ['fd00::1', 'ask'],
+    ['fe80::1%l1', 'ask'],
+    ['192.0.2.1', 'ask'],
+    ['::ffff:192.0.2.1', 'ask'],
+    ['2001:db8::1', 'ask'],
+    ['::1', 'ask'],
+    ['127.0.0.9', 'ask'],
+    ['fd00::2', 'clash'],
+    ['::ffff:192.0.2.2', 'clash'],
+  ])('an id of this engine in a request from %s: %s', (address, judgement) => {
+    expect(tables().active.judge(103, { address, port: 9 })).toBe(judgement);
+    expect(tables().active.judge(99, { address, port: 9 })).toBe('none');
+  });
+
+  test('a connection of this host is known by its local end, however that is written', () => {
+    const { active } = tables();
+    const first = active.addOutgoing({ address: 'fe80::1', port: 9, interface: 'l1' });
+    const second = active.addOutgoing({ address: 'fe80::1%l1', port: 9 });
+    const mapped = active.addOutgoing({ address: '192.0.2.1', port: 9 });
+    expect(active.owns({ address: '::ffff:192.0.2.1', port: 9 })).toBe(true);
+    expect(active.judge(103, { address: '::ffff:192.0.2.1', port: 9 })).toBe('none');
+    expect(active.owns({ address: 'fe80::1', port: 10 })).toBe(false);
+    active.removeOutgoing(first);
+    expect(active.owns({ address: 'fe80::1', port: 9 })).toBe(true);
+    active.removeOutgoing(second);
+    active.removeOutgoing(mapped);
+    expect(active.owns({ address: 'fe80::1', port: 9 })).toBe(false);
+    expect(active.size).toBe(0);
+  });
+
+  test('an incoming session is told by id, address and interface', () => {
+    const { active } = tables();
+    const key = active.addIncoming(5, { address: 'fe80::9', port: 1, interface: 'l1' });
+    expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('clash');
+    expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l2' })).toBe('none');
+    expect(active.judge(6, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('none');
+    active.removeIncoming(key);
+    expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('none');
+  });
+});
+
+describe('limits.lingerMs', () => {
+  test('one timer for all; each stream is reset when its own time is over, none that closed before', async () => {
+    const clock = new SimulatedClock();
+    const linger = new StreamLinger(clock, new Counters(), { lingerMs: 100, lingeringStreams: 10 });
+    const log: string[] = [];
+    const stream = (name: string): Stream =>
+      ({
+        end: () => log.push(`${name} end`),
+        abort: () => log.push(`${name} abort ${clock.now()}`),
+      }) as unknown as Stream;
+    const [a, b, c] = [stream('a'), stream('b'), stream('c')];
+    linger.finish(a);
+    await clock.advance(40);
+    linger.finish(b);
+    await clock.advance(40);
+    linger.finish(c);
+    linger.closed(b);
+    expect(linger.size).toBe(2);
+    await clock.advance(1_000);
+    expect(log).toEqual(['a end', 'b end', 'c end', 'a abort 100', 'c abort 180']);
+    linger.finish(a);
+    linger.abortAll();
+    expect(linger.size).toBe(0);
+    await clock.runUntilIdle();
+    expect(clock.now()).toBe(1_080);
+  });
+});
