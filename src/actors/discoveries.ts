@@ -33,9 +33,6 @@ import { responseConnectionMachine, type ResponseConnectionPort } from './respon
 import type { Failure } from './session-protocol.js';
 import { StreamLinger } from './stream-linger.js';
 
-/** Own discoveries remembered after their end, to recognise relayed copies of them (RFC 8990 §2.7). */
-const RECENT_DISCOVERIES = 4_096;
-
 export interface DiscoveriesOptions {
   readonly clock: Clock;
   readonly substrate: Substrate;
@@ -345,7 +342,7 @@ export class Discoveries {
     this.#sessions.delete(session.sessionId);
     this.#byCall.delete(`${session.client} ${session.call.call}`);
     this.#recent.set(session.sessionId, session.initiators);
-    if (this.#recent.size > RECENT_DISCOVERIES) {
+    if (this.#recent.size > this.#options.limits.recentDiscoveries) {
       for (const oldest of this.#recent.keys()) {
         this.#recent.delete(oldest);
         break;

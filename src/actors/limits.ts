@@ -22,6 +22,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly discoveryCache: number;
   /** Discovery sessions under way; beyond: overload (43) for the caller. */
   readonly discoverySessions: number;
+  /** Own discoveries remembered after their end, to know relayed copies of them (RFC 8990 §2.7); oldest go first. */
+  readonly recentDiscoveries: number;
   /** M_RESPONSE connections being made at once; beyond: `response.shed`. */
   readonly responsesInFlight: number;
   /** The same towards one source address; beyond: `response.shed`. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,
   discoverySessions: 1_000,
+  recentDiscoveries: 4_096,
   responsesInFlight: 64,
   responsesPerSource: 8,
   responseConnectMs: 1_000,

@@ -5,12 +5,14 @@
 import type { Actor } from 'xstate';
 import {
   decodeMessage,
+  encodedSize,
   encodeMessage,
   GRASP_DEF_MAX_SIZE,
   IPPROTO_TCP,
   M_RESPONSE,
   type CachedLocator,
   type DiscoveryMessage,
+  type ResponseMessage,
   type WireLocator,
 } from '../protocol/index.js';
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
@@ -78,7 +80,10 @@ export class Responder {
   /** Replaces what is announced for an objective; undefined or no listener: it is answered no more. */
   announce(objective: string, announcement: Announcement | undefined): void {
     if (announcement && announcement.listeners.length > 0) this.#announcements.set(objective, announcement);
-    else this.#announcements.delete(objective);
+    else {
+      this.#announcements.delete(objective);
+      this.#turn.delete(objective);
+    }
   }
 
   follow(environment: Environment): void {
@@ -126,18 +131,29 @@ export class Responder {
   }
 
   #respond(message: DiscoveryMessage, arrival: Arrival): void {
+    if (!this.#hasRoom(arrival)) return;
     const announcement = this.#announcements.get(message.objective.name);
     const address = this.#options.ownAddress(arrival.interface);
     if (!announcement || address === undefined) return this.#options.counters.add('response.no-address');
     const turn = this.#turn.get(announcement.objective) ?? 0;
     this.#turn.set(announcement.objective, turn + 1);
     const listener = announcement.listeners[turn % announcement.listeners.length]!;
-    this.#sendResponse(message, arrival, announcement.ttlMs, [tcpLocator(address, listener.port)], undefined);
+    const locators = [tcpLocator(address, listener.port)];
+    this.#sendResponse(responseTo(message, announcement.ttlMs, locators, undefined), arrival);
   }
 
   #divert(message: DiscoveryMessage, arrival: Arrival): void {
+    if (!this.#hasRoom(arrival)) return;
     const known = this.#cached(message, arrival);
-    if (known) this.#sendResponse(message, arrival, known.ttl, [], known.locators);
+    if (!known) return;
+    // §2.8.3: as many as fit; one long URI must not keep back the rest.
+    const fitting: WireLocator[] = [];
+    for (const locator of known.locators) {
+      const longer = responseTo(message, known.ttl, [], [...fitting, locator]);
+      if (encodedSize(longer) <= GRASP_DEF_MAX_SIZE) fitting.push(locator);
+    }
+    if (fitting.length === 0) return this.#options.counters.add('response.too-big');
+    this.#sendResponse(responseTo(message, known.ttl, [], fitting), arrival);
   }
 
   #cached(message: DiscoveryMessage, arrival: Arrival) {
@@ -145,30 +161,20 @@ export class Responder {
     return cache.forDivert(message.objective.name, arrival.interface, this.#options.clock.now());
   }
 
+  /** False, and counted, if no more responses may be under way, to anyone or to this source. */
+  #hasRoom({ address }: Arrival): boolean {
+    const { limits, counters } = this.#options;
+    const toSource = this.#perSource.get(address) ?? 0;
+    const room = this.#responses.size < limits.responsesInFlight && toSource < limits.responsesPerSource;
+    if (!room) counters.add('response.shed');
+    return room;
+  }
+
   /** §2.5.4.4: to the source of the datagram, never to the address in the initiator field. */
-  #sendResponse(
-    message: DiscoveryMessage,
-    arrival: Arrival,
-    ttl: number,
-    locators: readonly WireLocator[],
-    divert: readonly WireLocator[] | undefined,
-  ): void {
+  #sendResponse(response: ResponseMessage, arrival: Arrival): void {
     const { clock, substrate, counters, limits } = this.#options;
-    const bytes = encodeMessage({
-      type: M_RESPONSE,
-      sessionId: message.sessionId,
-      initiator: message.initiator,
-      ttl,
-      locators,
-      divert,
-      objective: undefined,
-    });
-    if (bytes.length > GRASP_DEF_MAX_SIZE) return counters.add('response.too-big');
-    const toSource = this.#perSource.get(arrival.address) ?? 0;
-    if (this.#responses.size >= limits.responsesInFlight || toSource >= limits.responsesPerSource) {
-      return counters.add('response.shed');
-    }
-    this.#perSource.set(arrival.address, toSource + 1);
+    const bytes = encodeMessage(response);
+    this.#perSource.set(arrival.address, (this.#perSource.get(arrival.address) ?? 0) + 1);
     const id = this.#nextResponse++;
     const giveUp = new AbortController();
     let stream: Stream | undefined;
@@ -188,6 +194,8 @@ export class Responder {
                 onEnd: () => undefined,
                 onClose: () => send({ type: 'stream.closed' }),
               });
+              // Given up while the answer was on its way.
+              if (giveUp.signal.aborted) return connected.abort();
               send({ type: 'stream.connected' });
             },
             () => send({ type: 'stream.failed' }),
@@ -217,6 +225,15 @@ export class Responder {
     const send = (event: DiscoveryResponseEvent): void => actor.send(event);
     this.#responses.set(id, actor);
   }
+}
+
+function responseTo(
+  { sessionId, initiator }: DiscoveryMessage,
+  ttl: number,
+  locators: readonly WireLocator[],
+  divert: readonly WireLocator[] | undefined,
+): ResponseMessage {
+  return { type: M_RESPONSE, sessionId, initiator, ttl, locators, divert, objective: undefined };
 }
 
 function tcpLocator(address: string, port: number): WireLocator {

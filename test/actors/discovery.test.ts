@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import { addressBytes, CoreRig, tcp6, type CoreEngine, type MulticastPeer } from './core-rig.js';
+import {
+  addressBytes,
+  CoreRig,
+  tcp6,
+  type CoreEngine,
+  type MulticastPeer,
+  type PeerConnection,
+} from './core-rig.js';
 
 let rig: CoreRig;
 let engine: CoreEngine;
@@ -319,9 +326,27 @@ describe('what is no response', () => {
     expect(engine.queue('response.closing').length).toBe(0);
   });
 
+  test('each after its own time', async () => {
+    await two();
+    const streams: PeerConnection[] = [];
+    for (let i = 0; i < 2; i++) {
+      const stream = await peer.connect(engine.discoveryPort());
+      await stream.bytes(Buffer.from('ff', 'hex'));
+      streams.push(stream);
+      await rig.clock.advance(500);
+    }
+    const over = (): boolean[] => streams.map(({ closed }) => closed !== undefined);
+    await rig.clock.advance(999);
+    expect(over()).toEqual([false, false]);
+    await rig.clock.advance(1);
+    expect(over()).toEqual([true, false]);
+    await rig.clock.advance(500);
+    expect(over()).toEqual([true, true]);
+  });
+
   test('limits.lingeringStreams: the oldest such connection is reset', async () => {
     await two({ limits: { lingeringStreams: 2 } });
-    const streams = [];
+    const streams: PeerConnection[] = [];
     for (let i = 0; i < 3; i++) {
       const stream = await peer.connect(engine.discoveryPort());
       await stream.bytes(Buffer.from('ff', 'hex'));
