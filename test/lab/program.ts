@@ -61,6 +61,11 @@ export class Program {
     this.#child.stdin?.write(text);
   }
 
+  /** Ends the program's standard input. */
+  endInput(): void {
+    this.#child.stdin?.end();
+  }
+
   /** The n-th line (from 1) that matches, as soon as it is there; rejects if the program ends without it. */
   line(matches: (line: Line) => boolean, n = 1): Promise<Line> {
     return this.#until(() => this.lines.filter(matches)[n - 1], 'a line');

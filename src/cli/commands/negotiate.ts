@@ -64,7 +64,7 @@ export async function negotiate(
   if (options.peer !== undefined && parseLocator(options.peer) === undefined) {
     throw usageError(
       `--peer ${JSON.stringify(options.peer)} is no address with a port`,
-      'write [2001:db8::1]:4000, [fe80::1%eth0]:4000, 192.0.2.1:4000 or host.example:4000',
+      'write [2001:db8::1]:4000, [fe80::1%eth0]:4000 or 192.0.2.1:4000',
     );
   }
   return withAsa(context, 'negotiate', async (asa) => {
@@ -142,7 +142,10 @@ async function request(
   return { outcome };
 }
 
-/** The end line has the code; stderr says what can be done about it. */
+/** The end line tells the failure; stderr says what can be done about it, and to scripts' users what it was. */
 function tellFailure(output: Output, error: unknown): void {
-  if (describeFailure(error).hint !== undefined) output.failure(error);
+  const { hint } = describeFailure(error);
+  if (hint === undefined) return;
+  if (output.options.json) output.failure(error);
+  else output.warn(`grasp: ${hint}`);
 }
