@@ -18,7 +18,7 @@ export interface ListenerLimits {
 
 /** Limits of the core worker. Responders that do not close their side are bounded as sessions' streams are. */
 export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'lingeringStreams'> {
-  /** Entries of the discovery cache; when full the one that expires first goes, `discovery-cache.evicted`. */
+  /** Entries of the discovery cache; when full the one first learnt goes, `discovery-cache.evicted`. */
   readonly discoveryCache: number;
   /** Discovery sessions under way; beyond: overload (43) for the caller. */
   readonly discoverySessions: number;
