@@ -14,6 +14,9 @@ import type { Launched, Placement } from './placement.js';
 import { isPort } from './ports.js';
 import type { SubstrateInit } from './substrate-init.js';
 
+/** ms a new thread has to be ready; supervision by ticks begins then. */
+const START_MS = 30_000;
+
 export interface SupervisedHostOptions {
   readonly name: string;
   readonly role: HostRole;
@@ -190,9 +193,18 @@ export class SupervisedHost {
         if (this.state === 'stopped') this.#ended?.();
       },
     );
+    const { clock } = this.#options;
+    const late = clock.setTimeout(() => {
+      this.#lastError = new GraspError(ErrorCode.engineLost, `${name} did not start within ${START_MS} ms`);
+      this.#actor.send({ type: 'start.failed' });
+    }, START_MS);
     remote.calls.ready().then(
-      () => this.#actor.send({ type: 'started' }),
+      () => {
+        clock.clearTimeout(late);
+        this.#actor.send({ type: 'started' });
+      },
       (error: unknown) => {
+        clock.clearTimeout(late);
         this.#lastError = asError(error);
         this.#actor.send({ type: 'start.failed' });
       },

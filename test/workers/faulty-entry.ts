@@ -3,7 +3,7 @@ import type { HostInit } from '../../src/workers/host-main.js';
 import type { FaultOrder } from './faulty.js';
 
 const { name } = workerData as HostInit;
-const channel = new BroadcastChannel(process.env['GRASP_TEST_FAULTS']!);
+const channel = new BroadcastChannel(`grasp faults ${process.pid}`);
 channel.onmessage = (event: unknown): void => {
   const order = (event as { data: FaultOrder }).data;
   if (order.host !== name) return;

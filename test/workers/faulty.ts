@@ -2,7 +2,6 @@
  * An engine whose workers can be made to fail: by a throw, by `process.exit`, by an endless loop. Its workers run
  * `faulty-entry.ts`, which is the ordinary entry point and an ear for the order to fail.
  */
-import { randomUUID } from 'node:crypto';
 import { Asa } from '../../src/api/asa.js';
 import { Client } from '../../src/api/client.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
@@ -11,8 +10,8 @@ import { Supervisor, type SupervisorOptions } from '../../src/workers/supervisor
 
 export type Fault = 'throw' | 'exit' | 'loop' | 'block';
 
-/** Environment variable that names the channel to the workers. */
-export const FAULTS_CHANNEL = 'GRASP_TEST_FAULTS';
+/** The channel on which the workers of this process hear: one faulty engine at a time. */
+export const faultsChannel = (): string => `grasp faults ${process.pid}`;
 
 /** What is said over the channel. */
 export interface FaultOrder {
@@ -34,11 +33,8 @@ export interface FaultyEngine {
 export async function startFaultyEngine(
   options: Omit<SupervisorOptions, 'placement'>,
 ): Promise<FaultyEngine> {
-  const channelName = `faults ${randomUUID()}`;
-  const channel = new BroadcastChannel(channelName);
+  const channel = new BroadcastChannel(faultsChannel());
   const entry = new URL('./faulty-entry.js', import.meta.url);
-  // Workers get a copy of the environment; their URL's query does not reach them.
-  process.env[FAULTS_CHANNEL] = channelName;
   const supervisor = await Supervisor.start({ ...options, placement: workerPlacement(() => entry) });
   const client = new Client({
     control: supervisor.controlFor('main'),
@@ -47,17 +43,20 @@ export async function startFaultyEngine(
     chooseHost: () => supervisor.sessionHostFor(),
   });
   await supervisor.attachClient('main', client);
+  let closed = false;
   return {
     supervisor,
     registerAsa: async (name) => new Asa(client, name, await client.control.registerAsa(name)),
     fail: (order) => channel.postMessage(order),
     restarted: async (host) => {
-      for (;;) {
+      while (!closed) {
         const thread = (await supervisor.status()).threads.find((each) => each.name === host);
         if (thread && thread.restarts > 0 && thread.state === 'running') return;
+        await new Promise<void>((resolve) => nodeClock.setTimeout(resolve, 10));
       }
     },
     close: async () => {
+      closed = true;
       channel.close();
       await supervisor.close();
     },

@@ -81,12 +81,12 @@ describe('RUNTIME: a worker that ends or hangs is replaced, on the same ports, a
     const briggs = await faulty.registerAsa('Briggs');
     const offered = await briggs.registerObjective({ name: 'EX3', negotiate: true });
     let ended: unknown;
-    const failed = new Promise<void>((resolve) => {
-      void offered.onNegotiate(async (session) => {
-        faulty.fail({ host: 'sessions-1', fault: 'exit' });
-        await session.negotiateStep(['NZD', 80]).catch((error: unknown) => (ended = error));
-        resolve();
-      });
+    let served!: () => void;
+    const failed = new Promise<void>((resolve) => (served = resolve));
+    await offered.onNegotiate(async (session) => {
+      faulty.fail({ host: 'sessions-1', fault: 'exit' });
+      await session.negotiateStep(['NZD', 80]).catch((error: unknown) => (ended = error));
+      served();
     });
     const gray = await other.registerAsa('Gray');
     const wanted = await gray.registerObjective({ name: 'EX3', negotiate: true });
