@@ -31,7 +31,7 @@ import type {
   NegotiationPort,
   SessionAnswer,
 } from './negotiation-port.js';
-import { negotiationSession } from './negotiation-session.js';
+import type { negotiationSession } from './negotiation-session.js';
 import type { ObjectiveListener } from './objective-listener.js';
 import type { DrawnId } from './session-ids.js';
 import type { CompleteSessionLimits } from './session-limits.js';
@@ -46,6 +46,8 @@ export interface SessionOwner {
   readonly limits: CompleteSessionLimits;
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
+  /** The session's machine, interpreted or compiled. */
+  readonly sessionLogic: typeof negotiationSession;
   readonly secure: boolean;
   readonly sessionsFull: boolean;
   decodeLimits(maxMessageBytes: number): DecodeLimits;
@@ -143,7 +145,7 @@ export class NegotiationDriver implements NegotiationPort, StreamHandlers {
       this.#drawn = owner.drawSessionId();
       this.#sessionId = this.#drawn?.sessionId;
     }
-    this.#actor = createActor(negotiationSession, {
+    this.#actor = createActor(owner.sessionLogic, {
       input: {
         port: this,
         name,

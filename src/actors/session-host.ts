@@ -3,6 +3,7 @@ import type { Clock, Counters, Endpoint } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
+import { compileMachine } from './compiled-machine.js';
 import { NegotiationDriver, type SessionOwner } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
@@ -12,7 +13,17 @@ import { completeSessionLimits, type CompleteSessionLimits } from './session-lim
 import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
 import { StreamLinger } from './stream-linger.js';
 
+/**
+ * Both forms are run by `createActor` and answer the same events the same way; of the compiled one's snapshot only
+ * what {@link CompiledSnapshot} names is there.
+ */
+const compiledSession = compileMachine(negotiationSession) as unknown as typeof negotiationSession;
+
+/** How sessions' machines are run: by tables made from their definition (default), or by xstate's interpreter. */
+export type MachineForm = 'compiled' | 'interpreted';
+
 export interface SessionHostOptions {
+  readonly machines?: MachineForm | undefined;
   /** For status: `sessions-1` … */
   readonly name: string;
   readonly clock: Clock;
@@ -49,6 +60,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly limits: CompleteSessionLimits;
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
+  readonly sessionLogic: typeof negotiationSession;
   readonly #options: SessionHostOptions;
   readonly #ids: SessionIds;
   readonly #clients = new Map<string, ClientLink>();
@@ -72,6 +84,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   constructor(options: SessionHostOptions) {
     this.#options = options;
     this.name = options.name;
+    this.sessionLogic = options.machines === 'interpreted' ? negotiationSession : compiledSession;
     this.clock = options.clock;
     this.counters = options.counters;
     this.substrate = options.substrate;

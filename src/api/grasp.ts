@@ -31,6 +31,11 @@ export interface GraspOptions {
   readonly asaHungAfterMs?: number | undefined;
   /** Single limits; the others keep their defaults. */
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * How the machines of sessions are run: `compiled` (default), by tables made at start from their definition, or
+   * `interpreted`, by xstate itself. Both do the same; compiled is faster.
+   */
+  readonly machines?: 'compiled' | 'interpreted' | undefined;
   /** Testing: hear the engine's own multicasts too. Default false. */
   readonly listenSelf?: boolean | undefined;
   /** Testing, only with `inline`: messages between actors are copied as between threads. Default false. */
@@ -101,6 +106,7 @@ export class Grasp implements AsyncDisposable {
         asaHungAfterMs: options.asaHungAfterMs,
         limits: options.limits,
         listenSelf: options.listenSelf,
+        machines: options.machines,
       });
     } catch (error) {
       if (error instanceof SubstrateError)

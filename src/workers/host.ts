@@ -7,7 +7,7 @@ import type { Announcement, BoundPort, FromSessionHost, ToSessionHost } from '..
 import type { Limits } from '../actors/limits.js';
 import { Listener } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
-import { SessionHost } from '../actors/session-host.js';
+import { SessionHost, type MachineForm } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
@@ -64,6 +64,8 @@ export interface SessionsControl extends HostControl, SessionHostControl {
 export interface HostSettings {
   readonly limits: Limits;
   readonly listenSelf: boolean;
+  /** How sessions' machines are run. */
+  readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
 }
@@ -143,6 +145,7 @@ export function createSessionsHost(
     substrate,
     counters,
     limits: settings.limits,
+    machines: settings.machines,
     toEndpoint: world.toEndpoint,
     requestSessionIds: () => link.send({ t: 'ids.request' }),
     isOwnConnection: (local) => link.ask(local),

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import type { BoundPort } from '../actors/core-protocol.js';
 import { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 import { census } from '../actors/machine-host.js';
+import type { MachineForm } from '../actors/session-host.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import { Counters, type Clock, type TimerId } from '../runtime/index.js';
 import type { Environment, Substrate } from '../substrate/types.js';
@@ -29,6 +30,8 @@ export interface SupervisorOptions {
   readonly asaHungAfterMs?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
   readonly listenSelf?: boolean | undefined;
+  /** How sessions' machines are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
 }
 
 /** ms between two looks at the workers. */
@@ -314,6 +317,7 @@ export class Supervisor {
     return {
       limits: this.limits,
       listenSelf: this.#options.listenSelf ?? false,
+      machines: this.#options.machines ?? 'compiled',
       preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),
     };
   }

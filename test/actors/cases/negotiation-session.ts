@@ -102,6 +102,52 @@ const decline: NegotiationEvent = { type: 'end', call: 4, accept: false, reason:
 const sendInvalid: NegotiationEvent = { type: 'invalid', call: 5, info: bytes('what?') };
 const long = new Uint8Array(3_000);
 
+/** One event of every kind and shape that matters, for tests that play them in any order. */
+export const everyEvent: readonly NegotiationEvent[] = [
+  request,
+  accepted,
+  drawn,
+  connected,
+  expired,
+  lost,
+  truncated,
+  foreign,
+  noop,
+  taken,
+  turnedAway,
+  closeWith(19),
+  judged(true),
+  judged(false),
+  asked(),
+  asked({ name: 'EX4' }),
+  asked({ loopCount: 1 }),
+  asked({ flags: 11 }),
+  synchRequest,
+  synch,
+  offered(),
+  offered({ loopCount: 0 }),
+  offered({ loopCount: 1 }),
+  offered({ name: 'EX4' }),
+  offered({ flags: 11 }),
+  peerEnds(true),
+  peerEnds(false, 'no'),
+  peerEnds(false),
+  peerWaits(500),
+  peerInvalid,
+  garbage,
+  unusable(M_NEGOTIATE),
+  unusable(M_INVALID),
+  noMessage,
+  step(),
+  step({ loopCount: 1 }),
+  step({ dryRun: true }),
+  step({ value: new Uint8Array(3_000) }),
+  wait,
+  accept,
+  decline,
+  sendInvalid,
+];
+
 // Effects
 
 const over: Effect[] = [['stopTimer'], ['close'], ['release']];

@@ -1,0 +1,146 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { createActor, setup, type AnyActorLogic, type AnyStateMachine } from 'xstate';
+import { compileMachine } from '../../src/actors/compiled-machine.js';
+import type { NegotiationEvent, NegotiationPort } from '../../src/actors/negotiation-port.js';
+import { negotiationSession } from '../../src/actors/negotiation-session.js';
+import { everyEvent } from './cases/negotiation-session.js';
+import { recording, type Effect } from './cases/play.js';
+
+/** What the port tells guards. */
+interface Facts {
+  readonly secure: boolean;
+  readonly sessionsFull: boolean;
+  readonly sendBufferFull: boolean;
+  readonly clash: 'none' | 'clash' | 'ask';
+  readonly hasId: boolean;
+}
+
+interface Step {
+  readonly value: unknown;
+  readonly status: string;
+  readonly context: unknown;
+  readonly effects: readonly Effect[];
+}
+
+/** Runs an actor of the logic through the events, and notes all that can be seen of it. */
+function play(logic: AnyActorLogic, facts: Facts, events: readonly NegotiationEvent[]): Step[] {
+  const { port, effects } = recording<NegotiationPort>({
+    secure: facts.secure,
+    sessionsFull: facts.sessionsFull,
+    sendBufferFull: facts.sendBufferFull,
+    maxMessageBytes: 2_048,
+    judgeSessionId: () => facts.clash,
+  });
+  const input = { port, name: 'EX3', sessionId: facts.hasId ? 77 : undefined, drawTimeoutMs: 5_000 };
+  const actor = createActor(logic, { input });
+  actor.subscribe({ error: (error: unknown) => effects.push(['error', String(error)]) });
+  const seen: Step[] = [];
+  const note = (): void => {
+    const snapshot = actor.getSnapshot() as {
+      value: unknown;
+      status: string;
+      context: Record<string, unknown>;
+    };
+    const { port: _, ...context } = snapshot.context;
+    seen.push({ value: snapshot.value, status: snapshot.status, context, effects: effects.splice(0) });
+  };
+  actor.start();
+  note();
+  for (const event of events) {
+    actor.send(event);
+    note();
+  }
+  actor.stop();
+  return seen;
+}
+
+const facts: fc.Arbitrary<Facts> = fc.record({
+  secure: fc.boolean().map((insecure) => !insecure),
+  sessionsFull: fc.constantFrom(false, false, false, true),
+  sendBufferFull: fc.constantFrom(false, false, true),
+  clash: fc.constantFrom<Facts['clash']>('none', 'none', 'clash', 'ask'),
+  hasId: fc.constantFrom(true, true, false),
+});
+const usual: Facts = { secure: true, sessionsFull: false, sendBufferFull: false, clash: 'none', hasId: true };
+
+describe('the compiled form of a machine', () => {
+  test('does what the interpreted one does, after every event in every state', () => {
+    const compiled = compileMachine(negotiationSession);
+    const reached = new Set<unknown>();
+    const worlds = [
+      usual,
+      { ...usual, clash: 'ask' },
+      { ...usual, clash: 'clash' },
+      { ...usual, hasId: false },
+    ] as const;
+    for (const said of worlds) {
+      const paths: NegotiationEvent[][] = [[]];
+      const seen = new Set<unknown>();
+      // Every state is reached by its shortest path, and gets every event there.
+      for (let path = paths.shift(); path; path = paths.shift()) {
+        for (const event of everyEvent) {
+          const events = [...path, event];
+          const interpreted = play(negotiationSession, said, events);
+          expect(play(compiled, said, events)).toEqual(interpreted);
+          const { value, status } = interpreted.at(-1)!;
+          reached.add(value);
+          if (seen.has(value) || status !== 'active') continue;
+          seen.add(value);
+          paths.push(events);
+        }
+      }
+    }
+    expect([...reached].sort()).toEqual(Object.keys(negotiationSession.config.states ?? {}).sort());
+  });
+
+  test('does what the interpreted one does, whatever the port says and whatever comes', () => {
+    const compiled = compileMachine(negotiationSession);
+    const reached = new Set<unknown>();
+    fc.assert(
+      fc.property(facts, fc.array(fc.constantFrom(...everyEvent), { maxLength: 12 }), (said, events) => {
+        const interpreted = play(negotiationSession, said, events);
+        expect(play(compiled, said, events)).toEqual(interpreted);
+        for (const { value } of interpreted) reached.add(value);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(reached.size).toBeGreaterThan(3);
+  });
+
+  test.each<[string, () => AnyStateMachine]>([
+    [
+      'a nested state',
+      () =>
+        setup({}).createMachine({
+          id: 'm',
+          initial: 'a',
+          states: { a: { initial: 'b', states: { b: {} } } },
+        }),
+    ],
+    [
+      'a delayed transition',
+      () => setup({}).createMachine({ id: 'm', initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } }),
+    ],
+    [
+      'an eventless transition',
+      () => setup({}).createMachine({ id: 'm', initial: 'a', states: { a: { always: 'b' }, b: {} } }),
+    ],
+    [
+      'a wildcard in the middle',
+      () =>
+        setup({}).createMachine({ id: 'm', initial: 'a', states: { a: { on: { 'x.*.y': 'b' } }, b: {} } }),
+    ],
+    [
+      'an unknown action',
+      () =>
+        setup({}).createMachine({
+          id: 'm',
+          initial: 'a',
+          states: { a: { on: { x: { actions: 'nowhere' as never } } } },
+        }),
+    ],
+  ])('refuses %s instead of interpreting it differently', (_what, make) => {
+    expect(() => compileMachine(make())).toThrow(/machine m cannot be compiled/);
+  });
+});
