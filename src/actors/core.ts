@@ -38,6 +38,7 @@ export class Core {
   #block: Uint32Array;
   #used = 0;
   #security: Security;
+  #interfaces: ReadonlySet<string>;
   #listener: DataPort<never, DatagramEvent> | undefined;
 
   constructor(options: CoreOptions) {
@@ -47,6 +48,7 @@ export class Core {
     this.#office = new SessionIdOffice(this.#ids, clock);
     this.#block = this.#ids.drawBlock();
     this.#security = substrate.environment.security;
+    this.#interfaces = new Set(substrate.environment.interfaces.map(({ name }) => name));
     this.#ports = new DiscoveryPorts({
       clock,
       substrate,
@@ -139,6 +141,10 @@ export class Core {
 
   #follow(environment: Environment): void {
     this.#ports.follow(environment);
+    // What was learnt on an interface that is gone leads nowhere.
+    const names = new Set(environment.interfaces.map(({ name }) => name));
+    for (const name of this.#interfaces) if (!names.has(name)) this.#discoveries.cache.removeInterface(name);
+    this.#interfaces = names;
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);

@@ -5,6 +5,7 @@ import {
   ErrorCode,
   F_NEG_DRY,
   GraspError,
+  GRASP_DEF_MAX_SIZE,
   GRASP_DEF_TIMEOUT,
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
@@ -192,9 +193,12 @@ export class NegotiationSession {
     this.#end(result.accept ? 'accepted here' : 'declined here');
   }
 
-  /** Tells the peer that its message was unusable (M_INVALID, RFC 8990 §2.8.12) and ends the session. */
+  /**
+   * Tells the peer that its message was unusable (M_INVALID, RFC 8990 §2.8.12) and ends the session. `info` is cut
+   * so that the message fits 2048 bytes (§2.8.3). Rejects: 16, 19, 20, 30.
+   */
   async sendInvalid(info?: Uint8Array | string): Promise<void> {
-    const bytes = info === undefined ? undefined : encodeValue(info);
+    const bytes = info === undefined ? undefined : encodeValue(cut(info));
     this.#tell('end');
     await this.#confirmed(this.#line.call({ t: 'invalid', session: this.#key, info: bytes }));
     this.#end('M_INVALID sent');
@@ -247,4 +251,16 @@ export class NegotiationSession {
     const how = this.#how;
     return typeof how === 'object' ? toError(how) : new GraspError(ErrorCode.noSession, how);
   }
+}
+
+/** Bytes of `[99, session-id, info]` around the content of `info`, at most. */
+const INVALID_ENVELOPE = 11;
+
+function cut(info: Uint8Array | string): Uint8Array | string {
+  const most = GRASP_DEF_MAX_SIZE - INVALID_ENVELOPE;
+  if (typeof info !== 'string') return info.subarray(0, most);
+  const bytes = new TextEncoder().encode(info);
+  if (bytes.length <= most) return info;
+  // A character cut in two is left out.
+  return new TextDecoder().decode(bytes.subarray(0, most), { stream: true });
 }

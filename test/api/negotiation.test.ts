@@ -141,6 +141,38 @@ describe('RFC 8990 §2.5.5 negotiation through the API', () => {
     expect(failure).toEqual({ state: 'declined', reason: 'aborted' });
   });
 
+  test('4.12 send_invalid is cut to 2048 bytes between characters, and ends the session on both sides (28)', async () => {
+    const sizes: number[] = [];
+    world.network.onTraffic(({ kind, bytes }) => {
+      if (kind === 'stream' && bytes[1] === 0x18 && bytes[2] === 99) sizes.push(bytes.length);
+    });
+    let after: unknown;
+    await serve(async (session) => {
+      await session.sendInvalid('é'.repeat(2_000));
+      after = await session.endNegotiate({ accept: true }).catch((error: unknown) => error);
+    });
+    expect(await world.failure(gray.asa.requestNegotiate(gray.ex3, 1))).toMatchObject({ code: 28 });
+    await world.clock.settle();
+    expect(after).toMatchObject({ code: 19 });
+    expect(sizes).toHaveLength(1);
+    expect(sizes[0]).toBeLessThanOrEqual(2_048);
+    expect(sizes[0]).toBeGreaterThan(2_040);
+  });
+
+  test('G-2.2-05 what was learnt on an interface that went down is not used, and discovery works when it is back', async () => {
+    const away = await world.engine('away');
+    const { asa } = await world.asa(away.grasp, 'Gray');
+    await serve((session) => session.endNegotiate({ accept: true }));
+    expect(await world.until(asa.discover('EX3'))).toHaveLength(1);
+    expect(await world.until(asa.discover('EX3', { timeoutMs: 0 }))).toHaveLength(1);
+    away.node.setInterfaceUp('link', false);
+    await world.clock.settle();
+    expect(await world.until(asa.discover('EX3', { timeoutMs: 0 }))).toEqual([]);
+    away.node.setInterfaceUp('link', true);
+    await world.clock.advance(1_000);
+    expect(await world.until(asa.discover('EX3'))).toHaveLength(1);
+  });
+
   test('P-6.9.2-01 two ASAs of one engine negotiate without any network', async () => {
     const alone = (await world.engine('alone', { node: { links: [] } })).grasp;
     const one = await world.asa(alone, 'one', { overlap: true });
