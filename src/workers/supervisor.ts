@@ -15,7 +15,8 @@ import type { ClientControl, EngineControl, EngineStatus, ThreadStatus } from '.
 import type { CoreControl, HostControl, HostSettings, ListenerControl, SessionsControl } from './host.js';
 import type { HostInit } from './host-main.js';
 import type { Placement } from './placement.js';
-import { Registry, type AsaRecord, type ListenRecord } from './registry.js';
+import { Registrations, ignoreLost, type Client } from './registrations.js';
+import { Registry, type ListenRecord } from './registry.js';
 import { openSubstrate, substrateFor, type SubstrateChoice } from './substrate-init.js';
 import { SupervisedHost } from './supervised-host.js';
 
@@ -41,13 +42,6 @@ const LATE_TICK_MS = 150;
 /** ms a host has to close in order. */
 const GRACE_MS = 1_000;
 
-interface Client {
-  readonly id: string;
-  readonly control: ClientControl;
-  /** The session host in the client's own thread, for an ASA's worker; its listens are there. */
-  readonly host: string | undefined;
-}
-
 /** An ASA's worker as the API side asks for it. */
 export interface AsaThread {
   readonly host: SupervisedHost;
@@ -66,7 +60,7 @@ export class Supervisor {
   readonly #registry: Registry;
   readonly #hosts = new Map<string, SupervisedHost>();
   readonly #clients = new Map<string, Client>();
-  readonly #serial = new Map<string, Promise<unknown>>();
+  readonly #registrations: Registrations;
   readonly #mostSessionHosts: number;
   #substrate: Substrate | undefined;
   #ports: readonly BoundPort[] = [];
@@ -81,6 +75,14 @@ export class Supervisor {
     this.#clock = options.placement.world.clock;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#registry = new Registry(this.limits, options.placement.world.random);
+    this.#registrations = new Registrations(this.#registry, {
+      get: (host) => this.#hosts.get(host),
+      all: () => [...this.#hosts.values()],
+      session: (host) => this.#sessionHost(host),
+      forRequest: () => this.sessionHostFor(),
+      client: (id) => this.#clients.get(id),
+      security: () => this.environment.security,
+    });
     // Asked once: it reads a file.
     const most = options.sessionWorkers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
     this.#mostSessionHosts = options.placement.kind === 'inline' ? 1 : most;
@@ -114,7 +116,7 @@ export class Supervisor {
   async detachClient(id: string): Promise<void> {
     this.#clients.delete(id);
     for (const asa of [...this.#registry.asas.values()]) {
-      if (asa.client === id) await this.#deregisterAsa(asa);
+      if (asa.client === id) await this.#registrations.deregisterAsa(asa);
     }
     await Promise.all([...this.#hosts.values()].map((host) => ignoreLost(this.#detachClientAt(host, id))));
   }
@@ -127,15 +129,18 @@ export class Supervisor {
         this.#assertOpen();
         return registry.addAsa(id, name).handle;
       },
-      deregisterAsa: async (handle) => this.#deregisterAsa(registry.asaOf(id, handle)),
+      deregisterAsa: async (handle) => this.#registrations.deregisterAsa(registry.asaOf(id, handle)),
       registerObjective: async (handle, registration) => {
         this.#assertOpen();
         registry.addObjective(registry.asaOf(id, handle), registration);
       },
       deregisterObjective: async (handle, objective) =>
-        this.#deregisterObjective(registry.asaOf(id, handle), objective),
-      listen: (handle, objective) => this.#listen(id, handle, objective),
-      stopListen: (listen) => this.#stopListen(id, listen),
+        this.#registrations.deregisterObjective(registry.asaOf(id, handle), objective),
+      listen: async (handle, objective) => {
+        this.#assertOpen();
+        return this.#registrations.listen(id, handle, objective);
+      },
+      stopListen: (listen) => this.#registrations.stopListen(id, listen),
       status: () => this.status(),
     };
   }
@@ -384,11 +389,11 @@ export class Supervisor {
 
   async #reopen(host: SupervisedHost, listen: ListenRecord, client: Client): Promise<void> {
     try {
-      await this.#openListen(host, listen);
+      await this.#registrations.openListen(host, listen);
     } catch (error) {
       if (GraspError.is(error) && error.code === ErrorCode.engineLost) throw error;
       this.#registry.listens.delete(listen.listen);
-      await this.#announce(listen.objective);
+      await this.#registrations.announce(listen.objective);
       const code = GraspError.is(error) ? error.code : ErrorCode.unspec;
       void client.control.listenEnded(listen.listen, {
         code,
@@ -419,143 +424,6 @@ export class Supervisor {
           .catch(() => empty)
       : empty;
     return { name, threadId, state, restarts, ...inside };
-  }
-
-  // ---- registrations and listens
-
-  async #listen(
-    id: string,
-    handle: number,
-    name: string,
-  ): Promise<{ listen: number; host: string; port: number }> {
-    this.#assertOpen();
-    const registry = this.#registry;
-    const asa = registry.asaOf(id, handle);
-    const client = this.#clients.get(id);
-    if (!client) throw new GraspError(ErrorCode.noASA);
-    if (this.environment.security === 'none') throw new GraspError(ErrorCode.noSecurity);
-    const share = registry.shareOf(asa, name);
-    if (!share.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(name));
-    return this.#inOrder(name, async () => {
-      registry.shareOf(asa, name);
-      const already = registry.listensOf({ objective: name }).find((listen) => listen.client === id);
-      const hostName = client.host ?? already?.host ?? (await this.sessionHostFor());
-      const host = client.host === undefined ? this.#sessionHost(hostName) : this.#hosts.get(hostName);
-      if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
-      const listen = registry.addListen(asa, name, hostName);
-      try {
-        await this.#whileReplaced(host, () => this.#openListen(host, listen));
-        listen.open = true;
-        await this.#announce(name);
-      } catch (error) {
-        registry.listens.delete(listen.listen);
-        throw error;
-      }
-      return { listen: listen.listen, host: hostName, port: registry.portOf(hostName, name) };
-    });
-  }
-
-  async #openListen(host: SupervisedHost, listen: ListenRecord): Promise<void> {
-    const { port } = await host.calls<SessionsControl>().listen({
-      listen: listen.listen,
-      client: listen.client,
-      asa: listen.asa,
-      objective: listen.objective,
-      port: this.#registry.portOf(host.name, listen.objective),
-    });
-    this.#registry.holdPort(host.name, listen.objective, port);
-  }
-
-  #stopListen(id: string, number: number): Promise<void> {
-    const listen = this.#registry.listens.get(number);
-    if (!listen || listen.client !== id) return Promise.resolve();
-    return this.#inOrder(listen.objective, () => this.#endListen(listen));
-  }
-
-  /** Answers off, then listener closed. */
-  async #endListen(listen: ListenRecord): Promise<void> {
-    if (!this.#registry.listens.delete(listen.listen)) return;
-    await this.#announce(listen.objective);
-    const host = this.#hosts.get(listen.host);
-    if (host?.isBuilt) await ignoreLost(host.calls<SessionsControl>().stopListen(listen.listen));
-  }
-
-  /** api.md §4.4 and C-13: answers off, listeners closed (13), sessions under way ended (19). */
-  #deregisterObjective(asa: AsaRecord, name: string): Promise<void> {
-    const { listens } = this.#registry;
-    if (!this.#registry.objectives.has(name)) throw new GraspError(ErrorCode.notObj, JSON.stringify(name));
-    this.#registry.shareOf(asa, name);
-    return this.#inOrder(name, async () => {
-      const own = this.#registry.listensOf({ asa: asa.handle, objective: name });
-      this.#registry.removeObjective(asa, name);
-      for (const listen of own) {
-        await this.#endListen(listen);
-        listens.delete(listen.listen);
-        const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
-        void this.#clients.get(asa.client)?.control.listenEnded(listen.listen, failure);
-      }
-      await this.#endSessions(asa, name);
-    });
-  }
-
-  async #deregisterAsa(asa: AsaRecord): Promise<void> {
-    for (const objective of [...this.#registry.objectives.values()]) {
-      if (objective.shares.has(asa.handle)) await this.#deregisterObjective(asa, objective.name);
-    }
-    await this.#endSessions(asa, undefined);
-    this.#registry.asas.delete(asa.handle);
-  }
-
-  async #endSessions(asa: AsaRecord, objective: string | undefined): Promise<void> {
-    const hosts = [...this.#hosts.values()].filter((host) => host.role === 'sessions' || host.role === 'asa');
-    await Promise.all(
-      hosts.map(async (host) => {
-        if (!host.isBuilt) return;
-        await ignoreLost(
-          host.calls<SessionsControl>().endSessions({ asa: asa.handle, objective }, ErrorCode.noSession),
-        );
-      }),
-    );
-  }
-
-  async #announce(objective: string): Promise<void> {
-    const core = this.#hosts.get('core');
-    // A core that is being replaced gets it with the replay.
-    if (!core?.isBuilt) return;
-    await ignoreLost(core.calls<CoreControl>().announce(objective, this.#registry.announcement(objective)));
-  }
-
-  /** Control calls about one objective happen one after another. */
-  #inOrder<T>(objective: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#serial.get(objective) ?? Promise.resolve();
-    const mine = before.then(task, task);
-    const settled = mine.catch(() => undefined);
-    this.#serial.set(objective, settled);
-    void settled.then(() => {
-      if (this.#serial.get(objective) === settled) this.#serial.delete(objective);
-    });
-    return mine;
-  }
-
-  /** Calls a host; if its thread dies under the call, once more in the one that replaces it. */
-  async #whileReplaced<T>(host: SupervisedHost, task: () => Promise<T>): Promise<T> {
-    await host.ready();
-    try {
-      return await task();
-    } catch (error) {
-      if (!GraspError.is(error) || error.code !== ErrorCode.engineLost || host.role === 'asa') throw error;
-      await host.ready();
-      return task();
-    }
-  }
-}
-
-/** A host that died under the call has lost what the call was to undo or change; its successor is told anew. */
-async function ignoreLost(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!GraspError.is(error) || error.code !== ErrorCode.engineLost) throw error;
   }
 }
 
