@@ -27,7 +27,9 @@ export class Commanded {
     this.program.write(`${JSON.stringify({ id, do: command, ...rest })}\n`);
     const reply = await this.program.line((line) => line['event'] === 'reply' && line['id'] === id);
     if (reply['error'] !== undefined) {
-      throw Object.assign(new Error(`${command}: ${JSON.stringify(reply['error'])}`), { code: reply['code'] });
+      throw Object.assign(new Error(`${command}: ${JSON.stringify(reply['error'])}`), {
+        code: reply['code'],
+      });
     }
     return reply;
   }
