@@ -24,10 +24,12 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly discoverySessions: number;
   /** Own discoveries remembered after their end, to know relayed copies of them (RFC 8990 §2.7); oldest go first. */
   readonly recentDiscoveries: number;
-  /** M_RESPONSE connections being made at once; beyond: `response.shed`. */
+  /** M_RESPONSE connections under way; beyond, the longest connecting one gives way: `response.shed`. */
   readonly responsesInFlight: number;
   /** The same towards one source address; beyond: `response.shed`. */
   readonly responsesPerSource: number;
+  /** ms after which a connect under way gives way to a new one when `responsesInFlight` is reached. */
+  readonly responseYieldMs: number;
   /** ms to connect to the source of a discovery. A spoofed source hangs in neighbour discovery for seconds. */
   readonly responseConnectMs: number;
   /** Accepted connections that have not delivered their M_RESPONSE yet; beyond: `response.connections-full`. */
@@ -62,6 +64,7 @@ export const DEFAULT_LIMITS: Limits = {
   recentDiscoveries: 4_096,
   responsesInFlight: 64,
   responsesPerSource: 8,
+  responseYieldMs: 50,
   responseConnectMs: 1_000,
   responseConnections: 256,
   responseMs: 10_000,

@@ -434,7 +434,10 @@ export const negotiationSession = setup({
           target: 'ended',
           actions: { type: 'count', params: { name: 'request.first-message-timeout' } },
         },
-        'stream.lost': { target: 'ended' },
+        'stream.lost': {
+          target: 'ended',
+          actions: { type: 'count', params: { name: 'request.incomplete' } },
+        },
         'session.close': { target: 'ended' },
       },
     },

@@ -17,6 +17,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { Environment, Stream, Substrate } from '../substrate/types.js';
+import { Cancellation } from './cancellation.js';
 import type { Announcement, DatagramEvent } from './core-protocol.js';
 import { addressBytes, type Discoveries } from './discoveries.js';
 import {
@@ -54,6 +55,8 @@ export class Responder {
   readonly #turn = new Map<string, number>();
   readonly #responses = new Map<number, Actor<typeof discoveryResponseMachine>>();
   readonly #perSource = new Map<string, number>();
+  /** Responses that are not connected yet, by number, with the time they began; the oldest first. */
+  readonly #connecting = new Map<number, number>();
   readonly #handler: Actor<typeof multicastHandlerMachine>;
   #nextResponse = 1;
 
@@ -161,13 +164,22 @@ export class Responder {
     return cache.forDivert(message.objective.name, arrival.interface, this.#options.clock.now());
   }
 
-  /** False, and counted, if no more responses may be under way, to anyone or to this source. */
+  /**
+   * Whether a response may be begun; what gives way is counted. A source has a few places of its own. When all
+   * places are taken, a connect that has waited for `responseYieldMs` gives way to the new one: who is there answers
+   * within a round trip, who is not (a spoofed source) for seconds, and must not keep others from being answered.
+   */
   #hasRoom({ address }: Arrival): boolean {
     const { limits, counters } = this.#options;
-    const toSource = this.#perSource.get(address) ?? 0;
-    const room = this.#responses.size < limits.responsesInFlight && toSource < limits.responsesPerSource;
-    if (!room) counters.add('response.shed');
-    return room;
+    const ownPlace = (this.#perSource.get(address) ?? 0) < limits.responsesPerSource;
+    if (ownPlace && this.#responses.size < limits.responsesInFlight) return true;
+    counters.add('response.shed');
+    if (!ownPlace) return false;
+    const patient = this.#options.clock.now() - limits.responseYieldMs;
+    const [longest] = this.#connecting;
+    if (!longest || longest[1] > patient) return false;
+    this.#responses.get(longest[0])?.send({ type: 'stopped' });
+    return true;
   }
 
   /** §2.5.4.4: to the source of the datagram, never to the address in the initiator field. */
@@ -176,26 +188,28 @@ export class Responder {
     const bytes = encodeMessage(response);
     this.#perSource.set(arrival.address, (this.#perSource.get(arrival.address) ?? 0) + 1);
     const id = this.#nextResponse++;
-    const giveUp = new AbortController();
+    const giveUp = new Cancellation();
     let stream: Stream | undefined;
     let timer: TimerId | undefined;
     const port: DiscoveryResponsePort = {
       connect: () => {
+        this.#connecting.set(id, clock.now());
         substrate
           .connect(
             { address: arrival.address, port: arrival.port, interface: arrival.interface },
-            { timeoutMs: limits.responseConnectMs, signal: giveUp.signal },
+            { timeoutMs: limits.responseConnectMs, signal: giveUp },
           )
           .then(
             (connected) => {
               stream = connected;
+              this.#connecting.delete(id);
               connected.setHandlers({
                 onData: () => undefined,
                 onEnd: () => undefined,
                 onClose: () => send({ type: 'stream.closed' }),
               });
               // Given up while the answer was on its way.
-              if (giveUp.signal.aborted) return connected.abort();
+              if (giveUp.aborted) return connected.abort();
               send({ type: 'stream.connected' });
             },
             () => send({ type: 'stream.failed' }),
@@ -210,6 +224,7 @@ export class Responder {
       count: (reason) => counters.add(reason),
       release: () => {
         clock.clearTimeout(timer);
+        this.#connecting.delete(id);
         giveUp.abort();
         if (!this.#responses.delete(id)) return;
         const left = (this.#perSource.get(arrival.address) ?? 1) - 1;

@@ -342,7 +342,7 @@ describe('Divert (§2.5.4.3)', () => {
 });
 
 describe('responses in flight', () => {
-  test('5,000 discoveries from sources that do not answer: the limit holds, the rest is shed, then all is well', async () => {
+  test('5,000 discoveries from sources that do not answer: the limit holds, who has waited in vain gives way, and all is well', async () => {
     const engine = await rig.engine('engine');
     const peer = await rig.peer('peer');
     await engine.announce('EX3', [{}]);
@@ -354,15 +354,22 @@ describe('responses in flight', () => {
     expect(engine.counters.get('response.shed')).toBe(5_000 - 64);
     expect(engine.census()).toMatchObject({ 'discoveryResponse connecting': 64 });
 
+    // At once it finds no place; when the others have waited for a while, one of them gives way.
+    wire.send(peer.linkLocal, 4_999, peer.port());
+    await rig.clock.settle();
+    expect(peer.responses).toEqual([]);
+    await rig.clock.advance(50);
     wire.send(peer.linkLocal, 5_000, peer.port());
     await rig.clock.settle();
-    expect(peer.accepted).toEqual([]);
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([5_000]);
+    expect(engine.counters.get('response.shed')).toBe(5_000 - 64 + 2);
     await rig.clock.advance(1_000);
-    expect(engine.counters.get('response.unreachable')).toBe(64);
+    expect(engine.counters.get('response.unreachable')).toBe(63);
+    await rig.clock.advance(2_000);
     expect(engine.queue('response.in-flight').length).toBe(0);
     wire.send(peer.linkLocal, 5_001, peer.port());
     await rig.clock.settle();
-    expect(peer.responses.map(([, sid]) => sid)).toEqual([5_001]);
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([5_000, 5_001]);
   });
 
   test('limits.responsesPerSource: one source takes no more than its share', async () => {

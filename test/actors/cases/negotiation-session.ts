@@ -471,7 +471,10 @@ const cases: MachineCase[] = [
     state: 'ended',
     effects: [count('request.first-message-timeout'), ...over],
   }),
-  on('a peer that closes before its request', awaitingRequest, lost, { state: 'ended', effects: over }),
+  on('a peer that closes before its request is complete: counted', awaitingRequest, lost, {
+    state: 'ended',
+    effects: [count('request.incomplete'), ...over],
+  }),
   on('the engine closes an idle connection', awaitingRequest, closeWith(42), {
     state: 'ended',
     effects: over,
