@@ -10,6 +10,7 @@ import {
   GRASP_DEF_MAX_SIZE,
   IPPROTO_TCP,
   M_RESPONSE,
+  RESPONSE_TTL_ZERO_MS,
   type CachedLocator,
   type DiscoveryMessage,
   type ResponseMessage,
@@ -110,7 +111,7 @@ export class Responder {
     const announcement = this.#announcements.get(objective);
     if (!announcement) return [];
     const address = this.#options.localAddress();
-    const expiresAt = this.#options.clock.now() + announcement.ttlMs;
+    const expiresAt = this.#options.clock.now() + (announcement.ttlMs || RESPONSE_TTL_ZERO_MS);
     return announcement.listeners
       .filter((listener) => listener.asa !== asa)
       .map(({ port }) => ({ locator: tcpLocator(address, port), interface: '', expiresAt, diverted: false }));

@@ -32,6 +32,8 @@ export interface WorkerSupervisionContext extends WorkerSupervisionInput {
   readonly silentMs: number;
   /** Starts in a row that did not last. */
   readonly failures: number;
+  /** Supervised time with answers since the last start, ms. */
+  readonly aliveMs: number;
 }
 
 export type WorkerSupervisionEvent =
@@ -45,6 +47,8 @@ export type WorkerSupervisionEvent =
 
 /** First pause before a worker that did not last is started again, ms; doubled each time. */
 export const FIRST_BACKOFF_MS = 100;
+/** ms after which a worker counts as one that lasts. */
+export const LASTING_MS = 10_000;
 /** Longest such pause, ms. */
 export const MAX_BACKOFF_MS = 5_000;
 
@@ -71,18 +75,23 @@ export const workerSupervisionMachine = setup({
     ready: ({ context }) => context.port.ready(),
     failed: ({ context }) => context.port.failed(),
     startBackoff: ({ context }) =>
-      context.port.startBackoff(Math.min(FIRST_BACKOFF_MS * 2 ** context.failures, MAX_BACKOFF_MS)),
+      context.port.startBackoff(
+        Math.min(FIRST_BACKOFF_MS * 2 ** Math.max(0, context.failures - 1), MAX_BACKOFF_MS),
+      ),
     stopBackoff: ({ context }) => context.port.stopBackoff(),
     noteFailure: assign({ failures: ({ context }) => context.failures + 1 }),
-    noteAnswer: assign({ silentMs: 0, failures: 0 }),
+    noteAnswer: assign(({ context, event }) => {
+      const aliveMs = context.aliveMs + (event.type === 'tick' ? event.ms : 0);
+      return { silentMs: 0, aliveMs, failures: aliveMs >= LASTING_MS ? 0 : context.failures };
+    }),
     noteSilence: assign({
       silentMs: ({ context, event }) => context.silentMs + (event.type === 'tick' ? event.ms : 0),
     }),
-    forget: assign({ silentMs: 0 }),
+    forget: assign({ silentMs: 0, aliveMs: 0 }),
   },
 }).createMachine({
   id: 'workerSupervision',
-  context: ({ input }) => ({ ...input, silentMs: 0, failures: 0 }),
+  context: ({ input }) => ({ ...input, silentMs: 0, aliveMs: 0, failures: 0 }),
   initial: 'starting',
   states: {
     starting: {

@@ -40,7 +40,7 @@ export interface DiscoverOptions {
 
 export interface RequestOptions {
   /** Where to; default: the first usable locator of a discovery, which ends there (D-08). */
-  readonly peer?: PeerLike | undefined;
+  readonly peer?: PeerLike | null | undefined;
   /** ms to wait for the peer's answer; default and 0: 60000. */
   readonly timeoutMs?: number | null | undefined;
   /** Only try what would happen (F_NEG_DRY); the objective must be registered with `dryRun`. */
@@ -89,14 +89,14 @@ export class Asa {
       loopCount: options.loopCount ?? GRASP_DEF_LOOPCT,
       ttlMs: options.ttlMs ?? DEF_TTL_MS,
       overlap: options.overlap ?? false,
+      maxMessageBytes:
+        options.maxMessageBytes === undefined
+          ? undefined
+          : checkedUint32(options.maxMessageBytes, 'maxMessageBytes'),
     };
-    const maxMessageBytes =
-      options.maxMessageBytes === undefined
-        ? undefined
-        : checkedUint32(options.maxMessageBytes, 'maxMessageBytes');
     this.#assertRegistered();
     await this.#client.control.registerObjective(this.handle, registration);
-    return new Objective(this.#client, this, registration, maxMessageBytes);
+    return new Objective(this.#client, this, registration);
   }
 
   /**
@@ -144,7 +144,7 @@ export class Asa {
     const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
     const bytes = encoded(value);
     const dryRun = options.dryRun ?? false;
-    const peer = options.peer === undefined ? undefined : toTarget(options.peer);
+    const peer = options.peer == null ? undefined : toTarget(options.peer);
     this.#assertRegistered();
     if (objective.asa !== this || objective.deregistered) {
       throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));

@@ -25,13 +25,6 @@ export function encoded(value: unknown): Uint8Array {
   return encodeValue(value);
 }
 
-export function tooBig(size: number, limit: number): GraspError {
-  return new GraspError(
-    ErrorCode.tooBig,
-    `${size} bytes, but a message may have ${limit} (RFC 8990 §2.8.3; maxMessageBytes of the objective allows more)`,
-  );
-}
-
 export function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

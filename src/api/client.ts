@@ -156,7 +156,10 @@ export class Client implements ClientControl {
   readonly #window: number;
   readonly #chooseHost: () => Promise<string>;
   readonly #lines = new Map<string, SessionsLine>();
-  readonly #lineWaiters = new Map<string, ((line: SessionsLine) => void)[]>();
+  readonly #lineWaiters = new Map<
+    string,
+    { resolve: (line: SessionsLine) => void; reject: (error: GraspError) => void }[]
+  >();
   readonly #listens = new Map<number, ListenSink>();
   readonly #discoveries = new Map<number, DiscoverySink>();
   #core: DataPort<ToCore, FromCore> | undefined;
@@ -184,7 +187,7 @@ export class Client implements ClientControl {
   // ---- what the supervisor tells
 
   attachCore(raw: unknown): void {
-    this.#core?.close();
+    if (this.#core) this.coreLost({ code: ErrorCode.engineLost, detail: 'the core was replaced' });
     const core = new DataPort<ToCore, FromCore>(toEndpoint(raw), this.clock, {
       onEvents: (events) => {
         for (const event of events) {
@@ -214,7 +217,7 @@ export class Client implements ClientControl {
     this.#lines.get(host)?.lose({ code: ErrorCode.engineLost, detail: `${host} was replaced` });
     const line = new SessionsLine(this, host, raw, this.#window);
     this.#lines.set(host, line);
-    for (const waiter of this.#lineWaiters.get(host)?.splice(0) ?? []) waiter(line);
+    for (const waiter of this.#lineWaiters.get(host)?.splice(0) ?? []) waiter.resolve(line);
     for (const sink of [...this.#listens.values()]) if (sink.host === host) sink.reopened();
   }
 
@@ -236,9 +239,9 @@ export class Client implements ClientControl {
     if (this.#closed) return Promise.reject(this.#closed);
     const line = this.#lines.get(host);
     if (line && !line.lost) return Promise.resolve(line);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const waiters = this.#lineWaiters.get(host) ?? [];
-      waiters.push(resolve);
+      waiters.push({ resolve, reject });
       this.#lineWaiters.set(host, waiters);
     });
   }
@@ -261,7 +264,10 @@ export class Client implements ClientControl {
     };
     if (this.#core && !this.#core.closed) send(this.#core);
     else this.#coreWaiters.push(send);
-    return () => this.#core?.send({ t: 'cancel', call: number });
+    return () => {
+      this.#discoveries.delete(number);
+      this.#core?.send({ t: 'cancel', call: number });
+    };
   }
 
   addListen(listen: number, sink: ListenSink): void {
@@ -294,6 +300,8 @@ export class Client implements ClientControl {
     this.coreLost(failure);
     for (const line of this.#lines.values()) line.lose(failure);
     this.#lines.clear();
+    for (const waiters of this.#lineWaiters.values())
+      for (const { reject } of waiters.splice(0)) reject(error);
     for (const listen of [...this.#listens.keys()]) this.listenEnded(listen, failure);
   }
 }

@@ -88,6 +88,8 @@ class LocatorIterator implements AsyncIterator<AsaLocator> {
   }
 
   next(): Promise<IteratorResult<AsaLocator>> {
+    if (this.#waiting)
+      return Promise.reject(new GraspError(ErrorCode.unspec, 'discover: one next() at a time'));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#deliver();

@@ -3,7 +3,13 @@ import { ErrorCode, GraspError } from '../protocol/index.js';
 import type { Clock } from '../runtime/index.js';
 import { SubstrateError } from '../substrate/types.js';
 import { connect, serve } from '../workers/control.js';
-import type { ClientControl, EngineControl, EngineStatus, Limits } from '../workers/engine-control.js';
+import {
+  DEFAULT_LIMITS,
+  type ClientControl,
+  type EngineControl,
+  type EngineStatus,
+  type Limits,
+} from '../workers/engine-control.js';
 import { nodeClock } from '../workers/node-clock.js';
 import { cryptoRandom, inlinePlacement, workerPlacement } from '../workers/placement.js';
 import { isPort } from '../workers/ports.js';
@@ -89,6 +95,7 @@ export class Grasp implements AsyncDisposable {
       throw new GraspError(ErrorCode.unspec, `placement is "worker" or "inline", not ${String(placement)}`);
     }
     checkLimits(options.limits);
+    checkOptions(options);
     let supervisor: Supervisor;
     try {
       supervisor = await Supervisor.start({
@@ -119,7 +126,12 @@ export class Grasp implements AsyncDisposable {
       window: supervisor.limits.sessionWindow,
       chooseHost: () => supervisor.sessionHostFor(),
     });
-    await supervisor.attachClient(MAIN_CLIENT, client);
+    try {
+      await supervisor.attachClient(MAIN_CLIENT, client);
+    } catch (error) {
+      await supervisor.close();
+      throw error;
+    }
     return new Grasp(supervisor, client);
   }
 
@@ -221,8 +233,8 @@ export class Grasp implements AsyncDisposable {
     const stop = async (): Promise<void> => {
       if (stopped) return;
       stopped = true;
-      await supervisor.detachClient(client);
-      await worker.stop();
+      // Together: a thread in an endless loop answers nothing, and is ended all the same.
+      await Promise.all([supervisor.detachClient(client), worker.stop()]);
     };
     try {
       await worker.host.ready();
@@ -249,8 +261,28 @@ export class Grasp implements AsyncDisposable {
   }
 }
 
+function checkOptions(options: GraspOptions): void {
+  const { sessionWorkers, hungAfterMs, asaHungAfterMs, machines } = options;
+  for (const [name, value, least] of [
+    ['sessionWorkers', sessionWorkers, 1],
+    ['hungAfterMs', hungAfterMs, 1],
+    ['asaHungAfterMs', asaHungAfterMs, 1],
+  ] as const) {
+    if (value !== undefined && value !== Infinity && !(Number.isInteger(value) && value >= least)) {
+      throw new GraspError(ErrorCode.unspec, `${name} is a whole number from ${least}, not ${String(value)}`);
+    }
+  }
+  if (machines !== undefined && machines !== 'compiled' && machines !== 'interpreted') {
+    throw new GraspError(
+      ErrorCode.unspec,
+      `machines is "compiled" or "interpreted", not ${String(machines)}`,
+    );
+  }
+}
+
 function checkLimits(limits: Partial<Limits> | undefined): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
+    if (!(name in DEFAULT_LIMITS)) throw new GraspError(ErrorCode.unspec, `there is no limit ${name}`);
     if (value !== undefined && (!Number.isInteger(value) || value < 0)) {
       throw new GraspError(ErrorCode.unspec, `limits.${name} is a whole number, not ${String(value)}`);
     }

@@ -161,6 +161,10 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
     this.#signal?.removeEventListener('abort', this.#onAbort);
     await this.#opening.catch(() => undefined);
     await this.#source.stop();
+    // Taken from the queue and not handed out: the peers are told.
+    for (const session of this.#ready.splice(0)) {
+      session.endNegotiate({ accept: false, reason: 'no longer listening' }).catch(() => undefined);
+    }
     return { done: true, value: undefined };
   }
 

@@ -51,12 +51,7 @@ export class Objective {
   #deregistered = false;
 
   /** @internal */
-  constructor(
-    client: Client,
-    asa: Asa,
-    registration: ObjectiveRegistration,
-    maxMessageBytes: number | undefined,
-  ) {
+  constructor(client: Client, asa: Asa, registration: ObjectiveRegistration) {
     this.#client = client;
     this.asa = asa;
     this.name = registration.name;
@@ -64,7 +59,7 @@ export class Objective {
     this.synchronize = registration.synchronize;
     this.dryRun = registration.dryRun;
     this.loopCount = registration.loopCount;
-    this.maxMessageBytes = maxMessageBytes;
+    this.maxMessageBytes = registration.maxMessageBytes;
   }
 
   get deregistered(): boolean {
@@ -103,7 +98,13 @@ export class Objective {
     });
     await source.open(this.asa.handle, this.name);
     const listening: Listening = { port: source.port, ended, stop: () => source.stop() };
-    signal?.addEventListener('abort', () => void listening.stop(), { once: true });
+    const onAbort = (): void => void listening.stop();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    void ended.then(() => signal?.removeEventListener('abort', onAbort));
+    if (signal?.aborted) {
+      await listening.stop();
+      signal.throwIfAborted();
+    }
     return listening;
   }
 
@@ -144,7 +145,7 @@ async function serve(
     // A session that ended under the handler is no fault of the handler's.
     if (!(error instanceof GraspError && session.ended)) onError(error, session);
     const message = error instanceof Error ? error.message : String(error);
-    reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH);
+    reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH).replace(/\p{Surrogate}/gu, '\ufffd');
   }
   if (session.ended) return;
   // It may end in this moment by the peer's doing; then nobody is left to be told.

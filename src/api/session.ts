@@ -189,6 +189,9 @@ export class NegotiationSession {
   ): Promise<void> {
     this.#tell('end');
     const reason = result.accept ? undefined : result.reason;
+    if (reason !== undefined && /\p{Surrogate}/u.test(reason)) {
+      throw new GraspError(ErrorCode.unspec, 'the reason is no well-formed text');
+    }
     await this.#confirmed(this.#line.call({ t: 'end', session: this.#key, accept: result.accept, reason }));
     this.#end(result.accept ? 'accepted here' : 'declined here');
   }

@@ -8,7 +8,7 @@ import type { Limits } from '../actors/limits.js';
 import type { Security } from '../substrate/types.js';
 
 export type { FromCore, ToCore } from '../actors/core-protocol.js';
-export type { Limits } from '../actors/limits.js';
+export { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 export type {
   Answer,
   Failure,
@@ -28,6 +28,8 @@ export interface ObjectiveRegistration {
   /** ms; ttl of the M_RESPONSE. */
   readonly ttlMs: number;
   readonly overlap: boolean;
+  /** Largest message of its sessions, bytes, if its specification allows more than 2048 (RFC 8990 §2.8.3). */
+  readonly maxMessageBytes?: number | undefined;
 }
 
 /** The engine as a client sees it. Every call rejects with a GraspError. */

@@ -146,6 +146,7 @@ export function createSessionsHost(
     counters,
     limits: settings.limits,
     machines: settings.machines,
+    window: settings.limits.sessionWindow,
     toEndpoint: world.toEndpoint,
     requestSessionIds: () => link.send({ t: 'ids.request' }),
     isOwnConnection: (local) => link.ask(local),

@@ -67,6 +67,8 @@ export function inlinePlacement(clock: Clock, random: RandomFill, options: { clo
     channel: () => inlinePair(clock, { clone: options.clone }),
     launch: (init, _ports, onExit) => {
       const host = runHost(init, world);
+      // A host that cannot be built says so through its control calls.
+      host.catch(() => undefined);
       return {
         threadId: 0,
         terminate: () => {

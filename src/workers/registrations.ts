@@ -78,6 +78,8 @@ export class Registrations {
       asa: listen.asa,
       objective: listen.objective,
       port: this.#registry.portOf(host.name, listen.objective),
+      maxMessageBytes: this.#registry.objectives.get(listen.objective)?.shares.get(listen.asa)
+        ?.maxMessageBytes,
     });
     this.#registry.holdPort(host.name, listen.objective, port);
   }
@@ -108,22 +110,34 @@ export class Registrations {
         await this.#endListen(listen);
         listens.delete(listen.listen);
         const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
-        void this.#hosts.client(asa.client)?.control.listenEnded(listen.listen, failure);
+        tell(this.#hosts.client(asa.client)?.control.listenEnded(listen.listen, failure));
       }
       await this.#endSessions(asa, name);
     });
   }
 
   async deregisterAsa(asa: AsaRecord): Promise<void> {
+    // First of all: nothing more can be registered under it.
+    this.#registry.asas.delete(asa.handle);
     for (const objective of [...this.#registry.objectives.values()]) {
-      if (objective.shares.has(asa.handle)) await this.deregisterObjective(asa, objective.name);
+      if (!objective.shares.has(asa.handle)) continue;
+      try {
+        await this.deregisterObjective(asa, objective.name);
+      } catch (error) {
+        // Deregistered by itself in the same moment.
+        const { notObj, notYourObj } = ErrorCode;
+        if (!GraspError.is(error) || (error.code !== notObj && error.code !== notYourObj)) throw error;
+      }
     }
     await this.#endSessions(asa, undefined);
-    this.#registry.asas.delete(asa.handle);
   }
 
   async #endSessions(asa: AsaRecord, objective: string | undefined): Promise<void> {
-    const hosts = this.#hosts.all().filter((host) => host.role === 'sessions' || host.role === 'asa');
+    // An ASA with a thread of its own has its sessions there and nowhere else.
+    const own = this.#hosts.client(asa.client)?.host;
+    const hosts = this.#hosts
+      .all()
+      .filter((host) => (own === undefined ? host.role === 'sessions' : host.name === own));
     await Promise.all(
       hosts.map(async (host) => {
         if (!host.isBuilt) return;
@@ -164,6 +178,11 @@ export class Registrations {
       return task();
     }
   }
+}
+
+/** Tells a client something it need not answer: an ASA's thread may be busy, or gone. */
+export function tell(told: void | Promise<void>): void {
+  void Promise.resolve(told).catch(() => undefined);
 }
 
 /** A host that died under the call has lost what the call was to undo or change; its successor is told anew. */

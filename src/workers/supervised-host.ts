@@ -54,7 +54,7 @@ export class SupervisedHost {
   #pinged = false;
   #answered = false;
   #lastError: Error | undefined;
-  #stopping = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: SupervisedHostOptions) {
     this.#options = options;
@@ -72,12 +72,16 @@ export class SupervisedHost {
       stopBackoff: () => options.clock.clearTimeout(backoff),
       ready: () => {
         this.#isBuilt = true;
+        const remote = this.#remote;
         options.onReady(this).then(
           () => {
             this.#isReady = true;
             this.#ready.resolve();
           },
-          (error: unknown) => this.#replayFailed(error),
+          (error: unknown) => {
+            // The new thread died under the replay: the next one gets it.
+            if (remote === this.#remote) this.#replayFailed(error);
+          },
         );
       },
       failed: () => {
@@ -143,9 +147,14 @@ export class SupervisedHost {
   }
 
   /** Ends the thread for good, in order if it answers within `graceMs`. */
-  async stop(graceMs: number): Promise<void> {
-    if (this.#stopping) return;
-    this.#stopping = true;
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs).finally(() =>
+      this.#ready.reject(new GraspError(ErrorCode.closed)),
+    );
+    return this.#stopping;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     const { clock } = this.#options;
     const remote = this.#remote;
     if (this.state === 'running' && remote) {
@@ -201,10 +210,12 @@ export class SupervisedHost {
     remote.calls.ready().then(
       () => {
         clock.clearTimeout(late);
-        this.#actor.send({ type: 'started' });
+        if (remote === this.#remote) this.#actor.send({ type: 'started' });
       },
       (error: unknown) => {
         clock.clearTimeout(late);
+        // Of a thread that has been given up already.
+        if (remote !== this.#remote) return;
         this.#lastError = asError(error);
         this.#actor.send({ type: 'start.failed' });
       },
@@ -223,13 +234,11 @@ export class SupervisedHost {
       this.#isReady = false;
       this.#ready = withResolvers();
     }
-    if (this.#stopping) this.#ready.reject(new GraspError(ErrorCode.closed));
     this.#options.onLost(this, error);
   }
 
-  /** The new thread died under the replay: the next one gets it. Anything else is a fault of ours, and fatal. */
+  /** The thread cannot be told what it is to do: it is of no use, and replaced. */
   #replayFailed(error: unknown): void {
-    if (GraspError.is(error) && error.code === ErrorCode.engineLost) return;
     this.#lastError = asError(error);
     this.#ready.reject(this.#lastError);
     this.#launched?.terminate();

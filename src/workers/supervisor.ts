@@ -12,10 +12,17 @@ import { ErrorCode, GraspError } from '../protocol/index.js';
 import { Counters, type Clock, type TimerId } from '../runtime/index.js';
 import type { Environment, Substrate } from '../substrate/types.js';
 import type { ClientControl, EngineControl, EngineStatus, ThreadStatus } from './engine-control.js';
-import type { CoreControl, HostControl, HostSettings, ListenerControl, SessionsControl } from './host.js';
+import type {
+  CoreControl,
+  HostControl,
+  HostSettings,
+  HostStatus,
+  ListenerControl,
+  SessionsControl,
+} from './host.js';
 import type { HostInit } from './host-main.js';
 import type { Placement } from './placement.js';
-import { Registrations, ignoreLost, type Client } from './registrations.js';
+import { Registrations, ignoreLost, tell, type Client } from './registrations.js';
 import { Registry, type ListenRecord } from './registry.js';
 import { openSubstrate, substrateFor, type SubstrateChoice } from './substrate-init.js';
 import { SupervisedHost } from './supervised-host.js';
@@ -39,13 +46,15 @@ export interface SupervisorOptions {
 const TICK_MS = 100;
 /** A tick later than this is not on time and counts for nothing. */
 const LATE_TICK_MS = 150;
+/** ms after which `status()` does without a thread's own part. */
+const STATUS_MS = 1_000;
 /** ms a host has to close in order. */
 const GRACE_MS = 1_000;
 
 /** An ASA's worker as the API side asks for it. */
 export interface AsaThread {
   readonly host: SupervisedHost;
-  /** Ends the thread and deregisters the ASA. */
+  /** Ends the thread. */
   stop(): Promise<void>;
   /** Rejects when the thread ends by itself. */
   readonly lost: Promise<never>;
@@ -73,7 +82,8 @@ export class Supervisor {
     this.#options = options;
     this.placement = options.placement;
     this.#clock = options.placement.world.clock;
-    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const given = Object.entries(options.limits ?? {}).filter(([, value]) => value !== undefined);
+    this.limits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
     this.#registry = new Registry(this.limits, options.placement.world.random);
     this.#registrations = new Registrations(this.#registry, {
       get: (host) => this.#hosts.get(host),
@@ -167,7 +177,7 @@ export class Supervisor {
       asa,
       onLost: (error) => {
         lose(error);
-        this.#hosts.delete(hostName);
+        if (this.#hosts.get(hostName) === host) this.#hosts.delete(hostName);
       },
     });
     return { host, lost, stop: () => host.stop(GRACE_MS) };
@@ -280,7 +290,10 @@ export class Supervisor {
   // ---- hosts
 
   #sessionHost(name: string): SupervisedHost {
-    return this.#hosts.get(name) ?? this.#addHost(name, 'sessions');
+    const known = this.#hosts.get(name);
+    if (known) return known;
+    this.#assertOpen();
+    return this.#addHost(name, 'sessions');
   }
 
   #addHost(
@@ -327,11 +340,8 @@ export class Supervisor {
     };
   }
 
-  /** Connects a new thread with those that are there, then replays what it is to do. */
+  /** Tells a new thread what it is to do, and connects it with those that are there. */
   async #onReady(host: SupervisedHost): Promise<void> {
-    const others = [...this.#hosts.values()].filter((other) => other !== host && other.isBuilt);
-    await Promise.all(others.map((other) => ignoreLostOf(other, this.#connect(host, other))));
-    await Promise.all([...this.#clients.values()].map((client) => this.#connectClient(client, host)));
     if (host.role === 'core') {
       const core = host.calls<CoreControl>();
       for (const objective of this.#registry.objectives.keys()) {
@@ -339,14 +349,17 @@ export class Supervisor {
       }
     }
     if (host.role === 'listener') await host.calls<ListenerControl>().setOwnSenders(this.#ports);
+    const others = [...this.#hosts.values()].filter((other) => other !== host && other.isBuilt);
+    await Promise.all(others.map((other) => ignoreLostOf(other, this.#connect(host, other))));
+    await Promise.all([...this.#clients.values()].map((client) => this.#connectClient(client, host)));
   }
 
   #onLost(host: SupervisedHost, error: GraspError): void {
     if (this.#closing === undefined) this.#counters.add(`worker.lost.${host.role}`);
     const failure = { code: ErrorCode.engineLost, detail: error.message };
     for (const client of this.#clients.values()) {
-      if (host.role === 'core') void client.control.coreLost(failure);
-      else if (host.role === 'sessions') void client.control.sessionsLost(host.name, failure);
+      if (host.role === 'core') tell(client.control.coreLost(failure));
+      else if (host.role === 'sessions') tell(client.control.sessionsLost(host.name, failure));
     }
     if (host.role === 'sessions' || host.role === 'asa') {
       const core = this.#hosts.get('core');
@@ -364,10 +377,11 @@ export class Supervisor {
         other.calls<ListenerControl>().attachCore(atOther),
       ]);
     } else {
-      await Promise.all([
-        core.calls<CoreControl>().attachSessionHost(other.name, atCore),
-        other.calls<SessionsControl>().attachCore(atOther),
-      ]);
+      const attached = other.calls<SessionsControl>().attachCore(atOther);
+      await core.calls<CoreControl>().attachSessionHost(other.name, atCore);
+      // A thread with ASA code may be busy for seconds; nobody else is to wait for it.
+      if (other.role === 'asa') tell(attached);
+      else await attached;
     }
   }
 
@@ -375,7 +389,7 @@ export class Supervisor {
     if (host.role === 'core') {
       const [atCore, atClient] = this.placement.channel();
       await host.calls<CoreControl>().attachClient(client.id, atCore);
-      await client.control.attachCore(atClient);
+      tell(client.control.attachCore(atClient));
     } else if (host.role === 'sessions' && client.host === undefined) {
       const [atHost, atClient] = this.placement.channel();
       await host.calls<SessionsControl>().attachClient(client.id, atHost);
@@ -383,29 +397,36 @@ export class Supervisor {
       for (const listen of this.#registry.listensOf({ client: client.id, host: host.name })) {
         if (listen.open) await this.#reopen(host, listen, client);
       }
-      await client.control.attachSessions(host.name, atClient);
+      tell(client.control.attachSessions(host.name, atClient));
     }
   }
 
   async #reopen(host: SupervisedHost, listen: ListenRecord, client: Client): Promise<void> {
+    if (!this.#registry.listens.has(listen.listen)) return;
     try {
       await this.#registrations.openListen(host, listen);
+      // Stopped while it was opened again: then nobody else closes it.
+      if (!this.#registry.listens.has(listen.listen)) {
+        await host.calls<SessionsControl>().stopListen(listen.listen);
+      }
     } catch (error) {
       if (GraspError.is(error) && error.code === ErrorCode.engineLost) throw error;
       this.#registry.listens.delete(listen.listen);
       await this.#registrations.announce(listen.objective);
       const code = GraspError.is(error) ? error.code : ErrorCode.unspec;
-      void client.control.listenEnded(listen.listen, {
-        code,
-        detail: error instanceof Error ? error.message : '',
-      });
+      tell(
+        client.control.listenEnded(listen.listen, {
+          code,
+          detail: error instanceof Error ? error.message : '',
+        }),
+      );
     }
   }
 
   async #detachClientAt(host: SupervisedHost, client: string): Promise<void> {
     if (!host.isBuilt) return;
     if (host.role === 'core') await host.calls<CoreControl>().detachClient(client);
-    else if (host.role !== 'listener') await host.calls<SessionsControl>().detachClient(client);
+    else if (host.role === 'sessions') await host.calls<SessionsControl>().detachClient(client);
   }
 
   #portsChanged(ports: readonly BoundPort[]): void {
@@ -416,13 +437,19 @@ export class Supervisor {
 
   async #threadStatus(host: SupervisedHost): Promise<ThreadStatus> {
     const { name, threadId, state, restarts } = host;
-    const empty = { actors: [], queues: [], counters: {} };
-    const inside = host.isBuilt
-      ? await host
-          .calls<HostControl>()
-          .status()
-          .catch(() => empty)
-      : empty;
+    const empty: HostStatus = { actors: [], queues: [], counters: {} };
+    if (!host.isBuilt) return { name, threadId, state, restarts, ...empty };
+    // A thread that is busy with ASA code must not keep everybody from seeing the others.
+    let timer: TimerId | undefined;
+    const late = new Promise<HostStatus>((resolve) => {
+      timer = this.#clock.setTimeout(() => resolve(empty), STATUS_MS);
+    });
+    const asked = host
+      .calls<HostControl>()
+      .status()
+      .catch(() => empty);
+    const inside = await Promise.race([asked, late]);
+    this.#clock.clearTimeout(timer);
     return { name, threadId, state, restarts, ...inside };
   }
 }

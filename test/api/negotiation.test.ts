@@ -141,6 +141,45 @@ describe('RFC 8990 §2.5.5 negotiation through the API', () => {
     expect(failure).toEqual({ state: 'declined', reason: 'aborted' });
   });
 
+  test('G-2.8.3-02 maxMessageBytes of both registrations allows more than 2048 bytes', async () => {
+    const big = { name: 'BIG', negotiate: true, maxMessageBytes: 5_000 };
+    const theirs = await world.until(briggs.asa.registerObjective(big));
+    const ours = await world.until(gray.asa.registerObjective(big));
+    await world.until(theirs.onNegotiate((session) => session.endNegotiate({ accept: true })));
+    const text = 'x'.repeat(3_000);
+    expect(await world.until(gray.asa.requestNegotiate(ours, text))).toEqual({
+      state: 'accepted',
+      value: text,
+    });
+  });
+
+  test('4.2 an ASA and its objective deregistered at the same time are both gone', async () => {
+    await world.until(Promise.all([gray.ex3.deregister(), gray.asa.deregister()]));
+    const status = await world.until(client.status());
+    expect([status.asas, status.objectives]).toEqual([[], []]);
+    await world.until(client.registerAsa('Gray'));
+  });
+
+  test('3 a reason that is no well-formed text is refused, and the session lives', async () => {
+    let refused: unknown;
+    await serve(async (session) => {
+      refused = await session
+        .endNegotiate({ accept: false, reason: '\ud83d' })
+        .catch((error: unknown) => error);
+      await session.endNegotiate({ accept: true });
+    });
+    expect(await world.until(gray.asa.requestNegotiate(gray.ex3, 1))).toMatchObject({ state: 'accepted' });
+    expect(refused).toMatchObject({ code: 3 });
+  });
+
+  test('a listen whose signal aborts while it opens is not left open', async () => {
+    const controller = new AbortController();
+    const opening = world.failure(briggs.ex3.onNegotiate(() => undefined, { signal: controller.signal }));
+    controller.abort(new Error('changed my mind'));
+    expect(await opening).toMatchObject({ message: 'changed my mind' });
+    expect(await world.until(gray.asa.discover('EX3'))).toEqual([]);
+  });
+
   test('4.12 send_invalid is cut to 2048 bytes between characters, and ends the session on both sides (28)', async () => {
     const sizes: number[] = [];
     world.network.onTraffic(({ kind, bytes }) => {

@@ -75,3 +75,23 @@ describe('spawnAsa: an ASA module in a worker of its own, with its sessions', ()
     });
   });
 });
+
+describe('a thread that is busy with ASA code', () => {
+  test('is ended by stop and close within their second, and holds nobody up', async () => {
+    const slow = await Grasp.start({
+      substrate: { kind: 'simulated', node: network.addNode('slow', { links: ['link'] }) },
+      asaHungAfterMs: Infinity,
+    });
+    const looping = await slow.spawnAsa(module('failing'), { name: 'Looping', data: 'loop' });
+    const lost = expect(looping.done).rejects.toMatchObject({ code: 41 });
+    // Others register, listen and negotiate meanwhile.
+    const asa = await slow.registerAsa('Briggs');
+    const ex4 = await asa.registerObjective({ name: 'EX4', negotiate: true });
+    await ex4.onNegotiate((session) => session.endNegotiate({ accept: true }));
+    const gray = await other.registerAsa('Gray');
+    const wanted = await gray.registerObjective({ name: 'EX4', negotiate: true });
+    expect(await gray.requestNegotiate(wanted, 1)).toEqual({ state: 'accepted', value: 1 });
+    await slow.close();
+    await lost;
+  });
+});

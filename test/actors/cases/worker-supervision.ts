@@ -1,6 +1,7 @@
 /** Start, watch and replacement of an engine worker as cases of the worker supervision machine. */
 import {
   FIRST_BACKOFF_MS,
+  LASTING_MS,
   MAX_BACKOFF_MS,
   workerSupervisionMachine,
   type WorkerSupervisionEvent,
@@ -61,14 +62,19 @@ const cases: MachineCase[] = [
     effects: [],
     context: { silentMs: 250 },
   }),
+  on('an answer ends the silence', [started, exited, started, tick(400)], tick(100, { answered: true }), {
+    state: 'running',
+    effects: [],
+    context: { silentMs: 0, failures: 1, aliveMs: 100 },
+  }),
   on(
-    'an answer ends the silence and forgives what was',
-    [started, exited, started, tick(400)],
+    'a worker that lasts is forgiven what was',
+    [started, exited, started, tick(LASTING_MS - 100, { answered: true })],
     tick(100, { answered: true }),
     {
       state: 'running',
       effects: [],
-      context: { silentMs: 0, failures: 0 },
+      context: { failures: 0 },
     },
   ),
   on(
@@ -120,14 +126,14 @@ const cases: MachineCase[] = [
       context: { silentMs: 100 },
     },
   ),
-  on('one that dies again before it has answered waits for a pause', [started, exited, started], exited, {
+  on('one that dies again before it has lasted waits for a pause', [started, exited, started], exited, {
     state: 'paused',
-    effects: [['lose'], ['startBackoff', 2 * FIRST_BACKOFF_MS]],
+    effects: [['lose'], ['startBackoff', FIRST_BACKOFF_MS]],
     context: { failures: 2 },
   }),
   on(
     'one that has lasted is replaced at once again',
-    [started, exited, started, tick(100, { answered: true })],
+    [started, exited, started, tick(LASTING_MS, { answered: true })],
     exited,
     {
       state: 'starting',
@@ -144,12 +150,12 @@ const cases: MachineCase[] = [
     context: { failures: 1, silentMs: 0 },
   }),
   on(
-    'one that hangs again before it has answered waits for a pause',
+    'one that hangs again before it has lasted waits for a pause',
     [...hung, exited, started, tick(500)],
     exited,
     {
       state: 'paused',
-      effects: [['lose'], ['startBackoff', 2 * FIRST_BACKOFF_MS]],
+      effects: [['lose'], ['startBackoff', FIRST_BACKOFF_MS]],
       context: { failures: 2 },
     },
   ),
@@ -162,7 +168,7 @@ const cases: MachineCase[] = [
     effects: [['stopBackoff'], ['start']],
     context: { failures: 1 },
   }),
-  on('the pause doubles', shortLives(2), exited, inPause(3, 4 * FIRST_BACKOFF_MS)),
+  on('the pause doubles', shortLives(2), exited, inPause(3, 2 * FIRST_BACKOFF_MS)),
   on('up to its limit', shortLives(20), exited, inPause(21, MAX_BACKOFF_MS)),
   on('stopped during the pause: nothing to wait for', [exited], stop, {
     state: 'stopped',
