@@ -144,7 +144,7 @@ export class Asa {
     const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
     const bytes = encoded(value);
     const dryRun = options.dryRun ?? false;
-    const peer = options.peer == null ? undefined : toTarget(options.peer);
+    const peer = options.peer === undefined || options.peer === null ? undefined : toTarget(options.peer);
     this.#assertRegistered();
     if (objective.asa !== this || objective.deregistered) {
       throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
