@@ -1,5 +1,6 @@
 import {
   decodeValue,
+  encodeValue,
   ErrorCode,
   F_DISC,
   GraspError,
@@ -10,7 +11,7 @@ import {
 import type { Target } from '../substrate/types.js';
 import type { ObjectiveRegistration } from '../workers/engine-control.js';
 import { answered } from './answering.js';
-import { checkedLoopCount, checkedUint32, encoded, timeoutOf } from './checks.js';
+import { checkedLoopCount, checkedUint32, timeoutOf } from './checks.js';
 import { SessionError, type Client } from './client.js';
 import { Discovery } from './discovery.js';
 import { isUsablePeer, toTarget, type AsaLocator, type PeerLike } from './locator.js';
@@ -142,7 +143,7 @@ export class Asa {
   ): Promise<NegotiateResult> {
     const timeoutMs = timeoutOf(options.timeoutMs);
     const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
-    const bytes = encoded(value);
+    const bytes = encodeValue(value);
     const dryRun = options.dryRun ?? false;
     const peer = options.peer === undefined || options.peer === null ? undefined : toTarget(options.peer);
     this.#assertRegistered();

@@ -1,12 +1,9 @@
 /** Checks of what users hand in: a clear error at once, nothing half done (RFC 8991 §2.3.2, api.md §3). */
-import { encodeValue, ErrorCode, GRASP_DEF_TIMEOUT, GraspError, MAX_UINT32 } from '../protocol/index.js';
+import { ErrorCode, GRASP_DEF_TIMEOUT, GraspError, MAX_UINT32 } from '../protocol/index.js';
 
 /** A time in ms: null, undefined and 0 mean the default; else a whole number up to 2^32−1. */
-export function timeoutOf(
-  timeoutMs: number | null | undefined,
-  fallback: number = GRASP_DEF_TIMEOUT,
-): number {
-  return checkedUint32(timeoutMs ?? 0, 'timeoutMs') || fallback;
+export function timeoutOf(timeoutMs: number | null | undefined): number {
+  return checkedUint32(timeoutMs ?? 0, 'timeoutMs') || GRASP_DEF_TIMEOUT;
 }
 
 export function checkedUint32(value: unknown, name: string): number {
@@ -18,11 +15,6 @@ export function checkedUint32(value: unknown, name: string): number {
 export function checkedLoopCount(value: unknown): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 255) return value;
   throw new GraspError(ErrorCode.unspec, `loopCount is a whole number from 1 to 255, not ${show(value)}`);
-}
-
-/** The value as one CBOR item, in its own memory. */
-export function encoded(value: unknown): Uint8Array {
-  return encodeValue(value);
 }
 
 export function show(value: unknown): string {

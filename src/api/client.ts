@@ -3,11 +3,19 @@
  * ports of the core and of the session hosts, and what comes back into promises. It holds no protocol state: whose
  * turn it is, timers and loop counts are the session's business.
  */
-import type { FromCore, ToCore } from '../workers/engine-control.js';
-import type { Answer, Failure, FromSessions, SessionKey, ToSessions } from '../workers/engine-control.js';
 import { ErrorCode, GraspError, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock } from '../runtime/index.js';
-import type { ClientControl, EngineControl } from '../workers/engine-control.js';
+import type {
+  Answer,
+  ClientControl,
+  EngineControl,
+  Failure,
+  FromCore,
+  FromSessions,
+  SessionKey,
+  ToCore,
+  ToSessions,
+} from '../workers/engine-control.js';
 import { toEndpoint } from '../workers/ports.js';
 
 /** A discovery as the core answers it. */

@@ -10,7 +10,7 @@ import {
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
 import { answered } from './answering.js';
-import { checkedLoopCount, checkedUint32, encoded, timeoutOf } from './checks.js';
+import { checkedLoopCount, timeoutOf } from './checks.js';
 import { SessionError, toError, type SessionsLine } from './client.js';
 
 /** What an answer to a request or a step can be. */
@@ -143,7 +143,7 @@ export class NegotiationSession {
   async negotiateStep(value: unknown, options: StepOptions = {}): Promise<NegotiateResult> {
     const timeoutMs = timeoutOf(options.timeoutMs);
     const loopCount = options.loopCount === undefined ? undefined : checkedLoopCount(options.loopCount);
-    const bytes = encoded(value);
+    const bytes = encodeValue(value);
     const told = this.#tell('step');
     if (told) return told;
     options.signal?.throwIfAborted();
@@ -175,7 +175,7 @@ export class NegotiationSession {
    * 60000). May be repeated. Rejects: 3 not this side's turn, 16, 19, 20, 29.
    */
   async negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
-    const waitMs = timeoutOf(checkedUint32(timeoutMs ?? 0, 'timeoutMs'));
+    const waitMs = timeoutOf(timeoutMs);
     this.#tell('wait');
     await this.#confirmed(this.#line.call({ t: 'wait', session: this.#key, waitMs }));
   }

@@ -100,7 +100,6 @@ export class Registrations {
 
   /** api.md §4.4 and C-13: answers off, listeners closed (13), sessions under way ended (19). */
   deregisterObjective(asa: AsaRecord, name: string): Promise<void> {
-    const { listens } = this.#registry;
     if (!this.#registry.objectives.has(name)) throw new GraspError(ErrorCode.notObj, JSON.stringify(name));
     this.#registry.shareOf(asa, name);
     return this.#inOrder(name, async () => {
@@ -108,7 +107,6 @@ export class Registrations {
       this.#registry.removeObjective(asa, name);
       for (const listen of own) {
         await this.#endListen(listen);
-        listens.delete(listen.listen);
         const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
         tell(this.#hosts.client(asa.client)?.control.listenEnded(listen.listen, failure));
       }
