@@ -2,7 +2,7 @@
  * What travels between the core and the other threads: datagrams from the listener, discoveries for clients,
  * session ids for session hosts; and the control calls the supervisor makes. Plain data throughout.
  */
-import type { CachedLocator } from '../protocol/index.js';
+import type { CachedLocator, WireLocator } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 
@@ -28,12 +28,55 @@ export type ToCore =
       readonly minimumTtlMs: number | undefined;
       /** Older style: drop what is cached first. */
       readonly flush: boolean;
+      /** Encoded value for a rapid answer (RFC 8990 §2.5.6.3); undefined: none is asked for. */
+      readonly value?: Uint8Array | undefined;
+    }
+  /** M_FLOOD (§2.8.11); `done` when every copy has left. */
+  | {
+      readonly t: 'flood';
+      readonly call: number;
+      readonly asa: number;
+      /** ms; 0: never expires. */
+      readonly ttlMs: number;
+      readonly pairs: readonly FloodPair[];
+    }
+  /** What the flood cache holds for an objective, newest first: one `floods`. */
+  | { readonly t: 'flood.get'; readonly call: number; readonly objective: string }
+  /** The same now and after every change, until `cancel`: one `floods` each, with all entries. */
+  | { readonly t: 'flood.watch'; readonly call: number; readonly objective: string }
+  /** Forgets the entry with this name and tag; `done`. */
+  | {
+      readonly t: 'flood.expire';
+      readonly call: number;
+      readonly objective: string;
+      readonly locator: WireLocator | undefined;
     }
   | { readonly t: 'cancel'; readonly call: number };
+
+/** One tagged objective to be flooded. */
+export interface FloodPair {
+  readonly objective: ObjectiveHead;
+  readonly value: Uint8Array;
+  /** undefined: no tag. The address `::` becomes the link-local address of each sending interface (C-21). */
+  readonly locator: WireLocator | undefined;
+}
+
+/** One entry of the flood cache. */
+export interface FloodRecord {
+  readonly objective: ObjectiveHead;
+  /** undefined: it was flooded without value (D-12). */
+  readonly value: Uint8Array | undefined;
+  readonly locator: WireLocator | undefined;
+  /** Interface it came by; '' for floods of this node. */
+  readonly interface: string;
+  /** ms of the engine's clock; 0: never. */
+  readonly expiresAt: number;
+}
 
 /** Core → client. */
 export type FromCore =
   | { readonly t: 'found'; readonly call: number; readonly locator: CachedLocator }
+  | { readonly t: 'floods'; readonly call: number; readonly entries: readonly FloodRecord[] }
   | { readonly t: 'done'; readonly call: number; readonly failure: Failure | undefined };
 
 /** Core → session host. */
@@ -54,13 +97,28 @@ export type FromSessionHost =
   | { readonly t: 'owns?'; readonly call: number; readonly local: Target }
   | { readonly t: 'owns'; readonly call: number; readonly yes: boolean };
 
-/** One listening ASA of an objective, as discovery answers need it. */
+/** What the core is to answer to discoveries of an objective. */
 export interface Announcement {
   readonly objective: string;
+  /** As registered (RFC 8990 §2.10.2). */
+  readonly flags: number;
   /** ms; ttl of the M_RESPONSE (G-2.8.5-03). */
   readonly ttlMs: number;
-  /** Who listens, and on which port of this node. Rotated from answer to answer. */
-  readonly listeners: readonly { readonly asa: number; readonly port: number }[];
+  /** Rotated from answer to answer; never empty. */
+  readonly listeners: readonly AnnouncedListener[];
+}
+
+/** One ASA that listens for an objective, or has registered it as `discoverable`. */
+export interface AnnouncedListener {
+  readonly asa: number;
+  /** Port of this node. */
+  readonly port: number;
+  /** The M_RESPONSE holds the link-local address of its interface (api.md §4.3). */
+  readonly local?: boolean | undefined;
+  /** D-05: exactly these, in order, instead of the engine's own. */
+  readonly locators?: readonly WireLocator[] | undefined;
+  /** D-04: goes into the M_RESPONSE; encoded. */
+  readonly rapidValue?: Uint8Array | undefined;
 }
 
 /** An interface with the port its discoveries are sent from. */

@@ -155,6 +155,10 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#listenerOf.delete(listen);
   }
 
+  setValue(): void {
+    throw new GraspError(ErrorCode.unspec, 'synchronization');
+  }
+
   endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void> {
     for (const session of [...this.#sessions]) {
       if (session.asa !== which.asa || !session.client) continue;

@@ -39,6 +39,17 @@ export type ToSessions =
       /** Largest message of this session if the objective allows more than the limit of the host (§2.8.3). */
       readonly maxMessageBytes?: number | undefined;
     } & StepOptions)
+  /** M_REQ_SYN (§2.8.6); answered with `synchronized` or `failed`. The session ends with its answer. */
+  | ({
+      readonly t: 'synchronize';
+      readonly call: number;
+      readonly session: SessionKey;
+      readonly asa: number;
+      readonly objective: ObjectiveHead;
+      readonly target: Target;
+      readonly connectTimeoutMs: number;
+      readonly maxMessageBytes?: number | undefined;
+    } & StepOptions)
   | ({
       readonly t: 'step';
       readonly call: number;
@@ -110,11 +121,30 @@ export type Answer =
       readonly remote: Target;
     }
   | { readonly state: 'accepted'; readonly sessionId: number; readonly remote: Target }
+  | {
+      readonly state: 'synchronized';
+      /** As received in M_SYNCH. */
+      readonly objective: ObjectiveHead;
+      readonly value: Uint8Array;
+      readonly sessionId: number;
+      readonly remote: Target;
+    }
   | { readonly state: 'failed'; readonly failure: Failure };
 
-/** One ASA that listens for negotiation requests on an objective of this host. */
+/**
+ * What a listen is for. `presence`: a `discoverable` objective that nobody listens for; connections to its port are
+ * closed as soon as they have asked.
+ */
+export type ListenKind = 'negotiate' | 'synchronize' | 'presence';
+
+/** One ASA that listens on an objective of this host. */
 export interface ListenRequest {
   readonly listen: number;
+  /** Default `negotiate`. */
+  readonly kind?: ListenKind | undefined;
+  /** `synchronize`: flags of the M_SYNCH, and the value, encoded. */
+  readonly flags?: number | undefined;
+  readonly value?: Uint8Array | undefined;
   readonly client: string;
   readonly asa: number;
   readonly objective: string;
@@ -137,6 +167,8 @@ export interface SessionHostControl {
   listen(request: ListenRequest): Promise<{ port: number }>;
   /** Ends one listen; the last one closes the objective's listener and its queued requests. */
   stopListen(listen: number): Promise<void>;
+  /** Changes the value of a `synchronize` listen; the latest one given is what requesters get (D-03). */
+  setValue(listen: number, value: Uint8Array): void;
   /** Ends sessions of an ASA, all or those of one objective, with this code (C-13: 19). */
   endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void>;
   /** A block of session ids: to draw from when `own`, else to recognise as in use by this engine (C-06). */

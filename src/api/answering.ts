@@ -25,7 +25,8 @@ export async function answered(
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     const answer = await answering;
-    if (!answer || answer.state === 'failed') throw new GraspError(ErrorCode.unspec, 'no answer');
+    if (!answer || answer.state === 'failed' || answer.state === 'synchronized')
+      throw new GraspError(ErrorCode.unspec, 'no answer');
     return answer;
   } catch (error) {
     signal?.throwIfAborted();

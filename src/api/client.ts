@@ -202,7 +202,7 @@ export class Client implements ClientControl {
           const sink = this.#discoveries.get(event.call);
           if (event.t === 'found') {
             sink?.found(event.locator);
-          } else {
+          } else if (event.t === 'done') {
             this.#discoveries.delete(event.call);
             sink?.done(event.failure);
           }

@@ -30,6 +30,16 @@ export interface CachedLocator {
   /** ms, on the clock of `now`. */
   readonly expiresAt: number;
   readonly diverted: boolean;
+  /** The value that its M_RESPONSE carried (C-04, §9.5 conditions met), encoded. */
+  readonly rapid?: RapidValue | undefined;
+}
+
+/** A value that came with a discovery's answer: RFC 8990 §2.5.6.3, or `rapid` of the older API (C-04). */
+export interface RapidValue {
+  readonly flags: number;
+  readonly loopCount: number;
+  /** Encoded. */
+  readonly value: Uint8Array;
 }
 
 export interface DiscoveryCacheOptions {

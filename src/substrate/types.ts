@@ -39,7 +39,10 @@ export interface Datagram {
 
 /** Where a stream leads. A link-local `address` needs `interface`. */
 export interface Target {
+  /** Without zone; or a name, if `fqdn`. */
   readonly address: string;
+  /** `address` is a name: it is resolved first (RFC 8990 §2.8.6); `unreachable` if it has no usable address. */
+  readonly fqdn?: boolean | undefined;
   readonly port: number;
   readonly interface?: string | undefined;
 }
@@ -144,8 +147,17 @@ export interface PacketReceiver {
 export interface PortPair {
   readonly interface: string;
   readonly port: number;
-  /** One datagram to the group on this interface, from this port. Rejects with `too-big`, `unreachable`, `local`. */
+  /**
+   * One datagram to the group on this interface, from this port. Rejects with `too-big` (more than the link carries
+   * in one packet; what this node itself may send is bounded by the sender, §2.5.3), `unreachable`, `local`.
+   */
   sendMulticast(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Unicast port 7017 of the node: UDP on each of its addresses, and streams (RFC 8990 §2.6). */
+export interface WellKnownPort {
+  readonly port: number;
   close(): Promise<void>;
 }
 
@@ -173,6 +185,16 @@ export interface Substrate {
       onLost: (error: SubstrateError) => void;
     },
   ): Promise<PortPair>;
+  /**
+   * Takes unicasts to port 7017: datagrams to any address of the chosen interfaces (rebound as they change), and
+   * streams, each with the interface it came by (undefined: none of the chosen). Rejects `address-in-use` when
+   * another engine of this host has them. `onLost` once if they fail later.
+   */
+  openWellKnown(options: {
+    onDatagram: (datagram: Datagram) => void;
+    onStream: (stream: Stream, interfaceName: string | undefined) => void;
+    onLost: (error: SubstrateError) => void;
+  }): Promise<WellKnownPort>;
   /** Listens on every address of the node. */
   listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener>;
   /** Opens a stream; rejects with `refused`, `unreachable`, `timeout`, `local`. */

@@ -5,9 +5,10 @@
 import type { Failure } from '../actors/session-protocol.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { Limits } from '../actors/limits.js';
+import type { WireLocator } from '../protocol/index.js';
 import type { Security } from '../substrate/types.js';
 
-export type { FromCore, ToCore } from '../actors/core-protocol.js';
+export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
 export { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 export type {
   Answer,
@@ -30,6 +31,18 @@ export interface ObjectiveRegistration {
   readonly overlap: boolean;
   /** Largest message of its sessions, bytes, if its specification allows more than 2048 (RFC 8990 §2.8.3). */
   readonly maxMessageBytes?: number | undefined;
+  /** Discoveries are answered from now on, without a listen. */
+  readonly discoverable?: boolean | undefined;
+  /** Its M_RESPONSE holds the link-local address of the interface, and is never diverted. */
+  readonly local?: boolean | undefined;
+  /** The current value goes into the M_RESPONSE (D-04). */
+  readonly rapid?: boolean | undefined;
+  /** D-05: exactly these in the M_RESPONSE, in order. */
+  readonly locators?: readonly WireLocator[] | undefined;
+  /** Flags without F_DISC, as infrastructure floods have them (AN_ACP, SRV.est). */
+  readonly floodOnly?: boolean | undefined;
+  /** The value it is registered with, encoded; used until a listenSynchronize gives another. */
+  readonly value?: Uint8Array | undefined;
 }
 
 /** The engine as a client sees it. Every call rejects with a GraspError. */
@@ -44,6 +57,13 @@ export interface EngineControl {
   deregisterObjective(asa: number, objective: string): Promise<void>;
   /** 6, 13, 15, 16. Resolves when TCP accepts and discoveries are answered. */
   listen(asa: number, objective: string): Promise<{ listen: number; host: string; port: number }>;
+  /**
+   * Answers M_REQ_SYN with this value (encoded) and can be discovered from now on; called again: changes the value,
+   * nothing is sent. 6, 13, 16, 32.
+   */
+  listenSynchronize(asa: number, objective: string, value: Uint8Array): Promise<void>;
+  /** Ends it; not listening: no error. 6, 13, 16, 32. */
+  stopSynchronize(asa: number, objective: string): Promise<void>;
   /** Resolves when discoveries are no more answered and the listener is closed. */
   stopListen(listen: number): Promise<void>;
   status(): Promise<EngineStatus>;

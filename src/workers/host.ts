@@ -162,6 +162,7 @@ export function createSessionsHost(
     detachClient: (client) => host.detachClient(client),
     listen: (request: ListenRequest) => host.listen(request),
     stopListen: (listen) => host.stopListen(listen),
+    setValue: () => host.setValue(),
     endSessions: (which, code) => host.endSessions(which, code),
     addSessionIds: (block, own) => host.addSessionIds(block, own),
     dropSessionIds: (first) => host.dropSessionIds(first),

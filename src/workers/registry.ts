@@ -165,7 +165,7 @@ export class Registry {
     const ttls = open.map((listen) => record.shares.get(listen.asa)?.ttlMs ?? 0);
     // G-2.8.5-04: 0 stands for a long time, so it is the shortest only among its like.
     const ttlMs = Math.min(...ttls.map((ttl) => (ttl === 0 ? RESPONSE_TTL_ZERO_MS : ttl)));
-    return { objective, ttlMs: ttls.every((ttl) => ttl === 0) ? 0 : ttlMs, listeners };
+    return { objective, flags: 0, ttlMs: ttls.every((ttl) => ttl === 0) ? 0 : ttlMs, listeners };
   }
 
   /** A-2.3.2-14: unpredictable, 32 bits, unique. 0 is left out, for it looks like nothing. */

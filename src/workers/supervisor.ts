@@ -150,6 +150,8 @@ export class Supervisor {
         this.#assertOpen();
         return this.#registrations.listen(id, handle, objective);
       },
+      listenSynchronize: () => Promise.reject(new GraspError(ErrorCode.unspec, 'synchronization')),
+      stopSynchronize: () => Promise.reject(new GraspError(ErrorCode.unspec, 'synchronization')),
       stopListen: (listen) => this.#registrations.stopListen(id, listen),
       status: () => this.status(),
     };

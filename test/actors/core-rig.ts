@@ -261,7 +261,7 @@ export class CoreEngine {
     ttlMs = 60_000,
   ): Promise<void> {
     const list = listeners.map(({ asa = 1, port = 50_001 }) => ({ asa, port }));
-    this.core.announce(objective, { objective, ttlMs, listeners: list });
+    this.core.announce(objective, { objective, flags: 0, ttlMs, listeners: list });
     await this.rig.clock.settle();
   }
 
@@ -328,7 +328,7 @@ export class DiscoveryClient {
           const discovery = this.#calls.get(event.call)!;
           if (discovery.outcome) throw new Error(`call ${event.call} goes on after its end`);
           if (event.t === 'found') discovery.found.push(event.locator);
-          else discovery.outcome = { atMs: rig.clock.now(), failure: event.failure };
+          else if (event.t === 'done') discovery.outcome = { atMs: rig.clock.now(), failure: event.failure };
         }
       },
     });

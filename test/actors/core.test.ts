@@ -90,7 +90,7 @@ describe('M_RESPONSE (§2.5.4.3, §2.8.5)', () => {
 
   test('G-2.8.5-01 A-2.3.3-08 A-2.3.5-13 unregistered, not listening, or no more: silence', async () => {
     await peer.multicast(discovery('EX3', { sid: 1 }));
-    engine.core.announce('EX3', { objective: 'EX3', ttlMs: 60_000, listeners: [] });
+    engine.core.announce('EX3', { objective: 'EX3', flags: 0, ttlMs: 60_000, listeners: [] });
     await peer.multicast(discovery('EX3', { sid: 2 }));
     await engine.announce('EX3', [{}]);
     engine.core.announce('EX3', undefined);

@@ -12,6 +12,7 @@ import {
   type Stream,
   type StreamListener,
   type Substrate,
+  type WellKnownPort,
   type Target,
 } from '../types.js';
 import { InterfaceWatch } from './interfaces.js';
@@ -105,6 +106,10 @@ class PlainSubstrate implements Substrate {
       sendMulticast: (bytes) => this.#multicast(owned, socket, bytes),
       close: () => this.#close(owned),
     };
+  }
+
+  openWellKnown(): Promise<WellKnownPort> {
+    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {

@@ -11,6 +11,7 @@ import {
   type Stream,
   type StreamListener,
   type Substrate,
+  type WellKnownPort,
   type Target,
 } from '../types.js';
 import { Batch } from './batch.js';
@@ -141,6 +142,10 @@ class SimulatedSubstrate implements Substrate {
       },
       close: () => this.#release(id, this.#accepting),
     };
+  }
+
+  openWellKnown(): Promise<WellKnownPort> {
+    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {
