@@ -326,7 +326,7 @@ describe('several session hosts', () => {
   const told = (calls: Call[]): unknown[] =>
     calls
       .filter(({ method }) => method === 'setValue')
-      .map(({ host, argument }) => [host, decode((argument as [number, Uint8Array])[1])]);
+      .map(({ host, argument }) => [host, decode((argument as [number, Uint8Array])[1]) as unknown]);
 
   test('D-03 every host that answers has the latest value; after a stop, before it is confirmed, that of those who remain', async () => {
     const { calls, registrations, a, b } = await bothListen();
