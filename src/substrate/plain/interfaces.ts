@@ -54,7 +54,7 @@ export class InterfaceWatch {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Calls back at every look at the host, before the environment's own listeners. */
+  /** Calls back at every look at the host, with the environment as it is now, before the listeners of changes. */
   onLook(looker: () => void): () => void {
     this.#lookers.add(looker);
     return () => void this.#lookers.delete(looker);
@@ -73,14 +73,13 @@ export class InterfaceWatch {
   look(): void {
     this.#clock.clearTimeout(this.#timer);
     const host = this.#platform.list();
-    for (const looker of [...this.#lookers]) looker();
     const environment = this.#describe(host);
     const fingerprint = JSON.stringify(environment);
-    if (fingerprint !== this.#fingerprint) {
-      this.#environment = environment;
-      this.#fingerprint = fingerprint;
-      for (const listener of [...this.#listeners]) listener(environment);
-    }
+    const changed = fingerprint !== this.#fingerprint;
+    if (changed) this.#environment = environment;
+    this.#fingerprint = fingerprint;
+    for (const looker of [...this.#lookers]) looker();
+    if (changed) for (const listener of [...this.#listeners]) listener(environment);
     this.#schedule(host);
   }
 

@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { createServer, type Server, type Socket } from 'node:net';
-import { wrapError, zoned } from './platform.js';
+import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { isLinkLocal, wrapError, zoned } from './platform.js';
 import type { PlainSettings } from './options.js';
 
 /** Binds a UDP socket; rejects with the error wrapped, the socket closed. */
@@ -37,6 +37,20 @@ export async function openReceiveSocket(settings: PlainSettings, interfaceName: 
     socket.close();
     throw wrapError(error, what);
   }
+}
+
+/** A socket for unicasts to one address of an interface, exclusively. */
+export async function openUnicastSocket(
+  settings: PlainSettings,
+  address: string,
+  interfaceName: string,
+): Promise<UdpSocket> {
+  const what = `unicast receiver on ${address}`;
+  const isV4 = isIPv4(address);
+  const socket = createSocket(isV4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
+  await bind(socket, isLinkLocal(address) ? zoned(address, interfaceName) : address, settings.port, what);
+  socket.setRecvBufferSize(settings.receiveBufferBytes);
+  return socket;
 }
 
 /** The send socket of one interface. On `::`, so that it outlives every change of addresses. */

@@ -1,6 +1,7 @@
 import type { Socket as UdpSocket } from 'node:dgram';
 import { connect as openSocket, isIP, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../runtime/clock.js';
+import { Counters } from '../../runtime/counters.js';
 import {
   SubstrateError,
   type CancelSignal,
@@ -20,6 +21,7 @@ import { settle, type PlainOptions, type PlainSettings } from './options.js';
 import { isLinkLocal, splitAddress, platformOf, wrapError, zoned, type Platform } from './platform.js';
 import { closeServer, closeSocket, openReceiveSocket, openSendSocket, openServer } from './sockets.js';
 import { endsOf, PlainStream, type Ends } from './stream.js';
+import { interfaceOf, WellKnown } from './well-known.js';
 
 /** Port numbers tried for a pair before giving up; each failure means that one protocol has the number taken. */
 const PAIR_ATTEMPTS = 64;
@@ -53,6 +55,7 @@ class PlainSubstrate implements Substrate {
   readonly #owned = new Set<Owned>();
   readonly #streams = new Set<PlainStream>();
   readonly #connecting = new Set<() => void>();
+  readonly #drops = new Counters();
   #closing: Promise<void> | undefined;
 
   constructor(settings: PlainSettings, platform: Platform, clock: Clock) {
@@ -108,8 +111,34 @@ class PlainSubstrate implements Substrate {
     };
   }
 
-  openWellKnown(): Promise<WellKnownPort> {
-    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
+  async openWellKnown(options: {
+    onDatagram: (datagram: Datagram) => void;
+    onStream: (stream: Stream, interfaceName: string | undefined) => void;
+    onLost: (error: SubstrateError) => void;
+  }): Promise<WellKnownPort> {
+    this.#assertOpen();
+    this.#watch.look();
+    const wellKnown = await WellKnown.open(this.#settings, {
+      environment: () => this.environment,
+      onSocket: (socket) => {
+        this.#accept(socket, (stream) =>
+          options.onStream(stream, interfaceOf(stream.local, this.environment)),
+        );
+      },
+      onDatagram: options.onDatagram,
+      onForeign: () => this.#drops.add('unicast.foreign-link'),
+    });
+    const unlook = this.#watch.onLook(() => wellKnown.follow());
+    const owned = this.#own(undefined, options.onLost, async () => {
+      unlook();
+      await wellKnown.close();
+    });
+    if (this.#closing) return this.#tooLate(owned);
+    return { port: wellKnown.port, close: () => this.#close(owned) };
+  }
+
+  dropped(): Record<string, number> {
+    return this.#drops.snapshot();
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {

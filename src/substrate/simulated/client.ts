@@ -31,9 +31,10 @@ interface Receiver {
   drops: number;
 }
 
-/** What accepts streams: a listener, or a pair, which can be lost. */
+/** What accepts streams: a listener, a pair, which can be lost, or the well-known port, which takes datagrams too. */
 interface Accepting {
-  readonly onStream: (stream: Stream) => void;
+  readonly onStream: (stream: Stream, interfaceName: string | undefined) => void;
+  readonly onDatagram?: (datagram: Datagram) => void;
   readonly onLost?: (error: SubstrateError) => void;
 }
 
@@ -144,8 +145,16 @@ class SimulatedSubstrate implements Substrate {
     };
   }
 
-  openWellKnown(): Promise<WellKnownPort> {
-    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
+  async openWellKnown(options: {
+    onDatagram: (datagram: Datagram) => void;
+    onStream: (stream: Stream, interfaceName: string | undefined) => void;
+    onLost: (error: SubstrateError) => void;
+  }): Promise<WellKnownPort> {
+    const { onDatagram, onStream, onLost } = options;
+    const { id, port } = await this.#accept({ onStream, onDatagram, onLost }, (req, newId) => {
+      return { op: 'openWellKnown', req, id: newId, backlog: DEFAULT_BACKLOG };
+    });
+    return { port, close: () => this.#release(id, this.#accepting) };
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {
@@ -203,7 +212,7 @@ class SimulatedSubstrate implements Substrate {
         return this.#replied(op);
       case 'datagram':
         this.#takenBytes += op.bytes.length;
-        for (const id of op.ids) this.#receivers.get(id)?.onDatagram(op);
+        for (const id of op.ids) (this.#receivers.get(id) ?? this.#accepting.get(id))?.onDatagram?.(op);
         return;
       case 'drops': {
         const receiver = this.#receivers.get(op.id);
@@ -238,7 +247,7 @@ class SimulatedSubstrate implements Substrate {
     this.#batch.push({ op: 'accepted', id: op.id });
     // Closed in the meantime: reset, as a stack does with what waits in the backlog of a socket that closes.
     if (!accepting || this.#closing) this.#batch.push({ op: 'abort', id: op.id });
-    else accepting.onStream(this.#stream(op.id, op.remote, op.local));
+    else accepting.onStream(this.#stream(op.id, op.remote, op.local), op.by);
   }
 
   #stream(id: number, remote: Target, local: Target): SimulatedStream {

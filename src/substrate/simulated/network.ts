@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.js';
+import { GRASP_LISTEN_PORT } from '../../protocol/constants.js';
 import { SubstrateError, type Target } from '../types.js';
 import { ConnectAttempt, findRoute, type Route } from './connect.js';
 import { Connection } from './connection.js';
@@ -14,6 +15,8 @@ export interface SimulatedNetworkOptions {
   readonly seed?: number | undefined;
   /** Bytes of datagrams one engine thread may leave unhandled; beyond, they are dropped. Default 4 MiB. */
   readonly receiveBufferBytes?: number | undefined;
+  /** The group's port, and that of unicasts. Default 7017, GRASP_LISTEN_PORT (RFC 8990 §2.6). */
+  readonly port?: number | undefined;
 }
 
 /** Something sent, as {@link SimulatedNetwork.onTraffic} tells it. `bytes` is valid only during the call. */
@@ -25,7 +28,7 @@ export interface Traffic {
   readonly node: string;
   readonly address: string;
   readonly port: number;
-  /** The other node; absent for datagrams, which go to all. */
+  /** The other node; absent for multicasts, which go to all. */
   readonly to?: { readonly node: string; readonly address: string; readonly port: number };
   readonly bytes: Uint8Array;
 }
@@ -51,6 +54,7 @@ export class SimulatedNetwork {
   readonly #observers = new Set<(traffic: Traffic) => void>();
   readonly #prng: Prng;
   readonly #receiveBufferBytes: number;
+  readonly #port: number;
   /** What nodes send to themselves. */
   readonly #loopback: SimulatedLink;
   #closed = false;
@@ -59,6 +63,7 @@ export class SimulatedNetwork {
     this.clock = options.clock;
     this.#prng = new Prng(options.seed ?? 1);
     this.#receiveBufferBytes = options.receiveBufferBytes ?? 4 * 1024 * 1024;
+    this.#port = options.port ?? GRASP_LISTEN_PORT;
     this.#loopback = new SimulatedLink('lo', 0, this.#prng);
   }
 
@@ -70,6 +75,7 @@ export class SimulatedNetwork {
     const node = new SimulatedNode(name, this.#nodes.size + 1, options, {
       link: (linkName) => this.link(linkName),
       connect: (self, endpoint) => void new NodePort(self, endpoint, switchboard),
+      unicast: (self, target, port, bytes) => this.#unicast(self, target, port, bytes),
       onChange: () => {
         for (const connection of this.#connections) connection.pump();
       },
@@ -118,6 +124,7 @@ export class SimulatedNetwork {
     return {
       clock: this.clock,
       receiveBufferBytes: this.#receiveBufferBytes,
+      groupPort: this.#port,
       multicast: (node, from, port, bytes) => this.#multicast(node, from, port, bytes),
       connect: (port, streamId, target, timeoutMs) => this.#connect(port, streamId, target, timeoutMs),
       countStreamWrite: (connection, end, bytes, part) => this.#streamWrite(connection, end, bytes, part),
@@ -151,6 +158,32 @@ export class SimulatedNetwork {
       if (attachment === from) arrive();
       else for (const delay of link.datagramDelays()) this.#after(delay, arrive);
     }
+  }
+
+  #unicast(node: SimulatedNode, target: Target, port: number, bytes: Uint8Array): void {
+    const route = findRoute(node, target);
+    if (route.to === 'error') throw new SubstrateError(route.kind, route.message);
+    if (route.to === 'silence') return;
+    const { address } = route.local;
+    const link = route.to === 'peer' ? route.link : this.#loopback;
+    link.counters.datagrams++;
+    link.counters.datagramBytes += bytes.length;
+    const to = { node: (route.to === 'peer' ? route.node : node).name, ...route.remote };
+    for (const observer of this.#observers) {
+      const { name } = node;
+      const atMs = this.clock.now();
+      observer({ atMs, link: link.name, kind: 'datagram', node: name, address, port, to, bytes });
+    }
+    const receiver = this.node(to.node);
+    const arrive = (): void => {
+      const held = receiver.holder(route.remote.address);
+      if (!held || target.port !== this.#port || !route.usable()) return;
+      for (const thread of receiver.ports) {
+        if (!thread.unicast(held, address, port, bytes)) link.counters.overflowed++;
+      }
+    };
+    if (route.to === 'self') arrive();
+    else for (const delay of link.datagramDelays()) this.#after(delay, arrive);
   }
 
   #connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt {

@@ -12,13 +12,15 @@ export interface Switchboard {
   readonly clock: Clock;
   /** Bytes of datagrams one thread may have unhandled; see `SimulatedNetworkOptions`. */
   readonly receiveBufferBytes: number;
+  /** GRASP_LISTEN_PORT of this network. */
+  readonly groupPort: number;
   multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void;
   connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt;
   countStreamWrite(connection: Connection, end: 0 | 1, bytes: Uint8Array, part: boolean): void;
 }
 
 interface Resource {
-  readonly kind: 'receiver' | 'pair' | 'listener';
+  readonly kind: 'receiver' | 'pair' | 'listener' | 'well-known';
   readonly attachment?: Attachment;
   readonly acceptor?: Acceptor;
   drops: number;
@@ -70,6 +72,22 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     for (const [id, resource] of this.#resources) {
       if (resource.kind === 'receiver' && resource.attachment === to) ids.push(id);
     }
+    return this.#deliverDatagram(ids, to, address, port, bytes);
+  }
+
+  /** Gives a unicast to the well-known port, if it is this thread's; false if its buffer is full. */
+  unicast(to: Attachment, address: string, port: number, bytes: Uint8Array): boolean {
+    const [id] = [...this.#resources].find(([, resource]) => resource.kind === 'well-known') ?? [];
+    return id === undefined || this.#deliverDatagram([id], to, address, port, bytes);
+  }
+
+  #deliverDatagram(
+    ids: readonly number[],
+    to: Attachment,
+    address: string,
+    port: number,
+    bytes: Uint8Array,
+  ): boolean {
     if (ids.length === 0) return true;
     if (this.#unhandledBytes + bytes.length > this.net.receiveBufferBytes) {
       for (const id of ids) this.#resources.get(id)!.drops++;
@@ -87,7 +105,8 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     this.#nextStream += 2;
     acceptor.pending++;
     this.#offered.set(id, acceptor);
-    this.#batch.push({ op: 'stream', id, listener: acceptor.id, remote, local });
+    const by = local.interface ?? this.node.holder(local.address)?.link.name;
+    this.#batch.push({ op: 'stream', id, listener: acceptor.id, remote, local, ...(by ? { by } : {}) });
     return this.end(id);
   }
 
@@ -139,6 +158,12 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
         return this.#reply(op.req, () => {
           const acceptor = this.node.bind(op.port, this, op.id, op.backlog);
           this.#keep(op.id, { kind: 'listener', acceptor });
+          return { port: acceptor.port };
+        });
+      case 'openWellKnown':
+        return this.#reply(op.req, () => {
+          const acceptor = this.node.bind(this.net.groupPort, this, op.id, op.backlog);
+          this.#keep(op.id, { kind: 'well-known', acceptor });
           return { port: acceptor.port };
         });
       case 'release':

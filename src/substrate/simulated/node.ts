@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../runtime/endpoint.js';
-import type { Environment, InterfaceInfo, Security } from '../types.js';
+import type { Environment, InterfaceInfo, Security, Target } from '../types.js';
 import { SubstrateError } from '../types.js';
 import type { SimulatedLink } from './link.js';
 import type { NodePort } from './node-port.js';
@@ -40,6 +40,7 @@ export interface NodeOptions {
 export interface NodeHooks {
   link(name: string): SimulatedLink;
   connect(node: SimulatedNode, endpoint: Endpoint): void;
+  unicast(node: SimulatedNode, target: Target, port: number, bytes: Uint8Array): void;
   /** Something that decides who reaches whom has changed. */
   onChange(): void;
 }
@@ -124,6 +125,15 @@ export class SimulatedNode {
       attachment.linkLocal = `fe80::${hex(attachment.generation)}:${hex(attachment.link.number)}:${hex(this.number)}`;
     }
     this.#changed();
+  }
+
+  /**
+   * Sends a datagram to one address, as a program of this node would from the given port; the well-known port of
+   * whoever holds the address takes it (RFC 8990 §2.5.4.3). Throws as a connect would reject; what nobody takes is
+   * lost without a word.
+   */
+  sendDatagram(target: Target, bytes: Uint8Array, port: number): void {
+    this.#hooks.unicast(this, target, port, new Uint8Array(bytes));
   }
 
   setSecurity(security: Security): void {
