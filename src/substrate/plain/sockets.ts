@@ -39,6 +39,23 @@ export async function openReceiveSocket(settings: PlainSettings, interfaceName: 
   }
 }
 
+/** The receive socket for IPv4 multicasts of every interface; who is joined is up to the caller. */
+export async function openIpv4ReceiveSocket(settings: PlainSettings): Promise<UdpSocket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  await bind(socket, settings.group4, settings.port, 'IPv4 receiver');
+  socket.setRecvBufferSize(settings.receiveBufferBytes);
+  return socket;
+}
+
+/** The IPv4 send socket of one interface, to be told the interface's address before each send. */
+export async function openIpv4SendSocket(settings: PlainSettings, port: number): Promise<UdpSocket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: port === settings.port });
+  await bind(socket, '0.0.0.0', port, 'IPv4 sender');
+  socket.setMulticastTTL(settings.hopLimit);
+  socket.setMulticastLoopback(true);
+  return socket;
+}
+
 /** A socket for unicasts to one address of an interface, exclusively. */
 export async function openUnicastSocket(
   settings: PlainSettings,

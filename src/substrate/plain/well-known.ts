@@ -1,5 +1,5 @@
 import type { Socket as UdpSocket } from 'node:dgram';
-import type { Server, Socket } from 'node:net';
+import { isIPv4, type Server, type Socket } from 'node:net';
 import { SubstrateError, type Datagram, type Environment, type Target } from '../types.js';
 import type { PlainSettings } from './options.js';
 import { isLinkLocal, splitAddress } from './platform.js';
@@ -90,9 +90,11 @@ export class WellKnown {
 
   #wanted(): Map<string, Place> {
     const wanted = new Map<string, Place>();
+    const { ipv6, ipv4 } = this.#settings.receives;
     for (const { name, index, linkLocal, addresses } of this.#hooks.environment().interfaces) {
       for (const address of linkLocal === undefined ? addresses : [linkLocal, ...addresses]) {
-        wanted.set(`${name} ${index} ${address}`, { interface: name, address });
+        if (isIPv4(address) ? ipv4 : ipv6)
+          wanted.set(`${name} ${index} ${address}`, { interface: name, address });
       }
     }
     return wanted;

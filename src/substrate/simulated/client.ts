@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.js';
+import { Counters } from '../../runtime/counters.js';
 import type { Endpoint } from '../../runtime/endpoint.js';
 import {
   SubstrateError,
@@ -61,6 +62,7 @@ class SimulatedSubstrate implements Substrate {
   readonly #streams = new Map<number, SimulatedStream>();
   /** Connects under way, by stream: data may follow the answer in the same batch. */
   readonly #connecting = new Map<number, number>();
+  readonly #drops = new Counters();
   readonly #whenClosed: Promise<void>;
   #environment: Environment | undefined;
   #nextId = 0;
@@ -157,6 +159,10 @@ class SimulatedSubstrate implements Substrate {
     return { port, close: () => this.#release(id, this.#accepting) };
   }
 
+  dropped(): Record<string, number> {
+    return this.#drops.snapshot();
+  }
+
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {
     const { port: wanted = 0, backlog = DEFAULT_BACKLOG } = options;
     const { id, port } = await this.#accept({ onStream }, (req, newId) => {
@@ -169,8 +175,9 @@ class SimulatedSubstrate implements Substrate {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) throw aborted(signal);
     const id = this.#id();
-    const { address, port, interface: name } = target;
-    const plain: Target = name === undefined ? { address, port } : { address, port, interface: name };
+    const { address, fqdn = false, port, interface: name } = target;
+    const plain: Target =
+      name === undefined ? { address, port, fqdn } : { address, port, fqdn, interface: name };
     let req = 0;
     const cancel = (): void => {
       this.#batch.push({ op: 'cancelConnect', id });
@@ -219,6 +226,8 @@ class SimulatedSubstrate implements Substrate {
         if (receiver) receiver.drops = op.drops;
         return;
       }
+      case 'dropped':
+        return this.#drops.add(op.reason);
       case 'lost': {
         const owner = this.#receivers.get(op.id) ?? this.#accepting.get(op.id);
         this.#receivers.delete(op.id);

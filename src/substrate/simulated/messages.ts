@@ -42,6 +42,7 @@ export type ServerOp =
       bytes: Uint8Array;
     }
   | { op: 'drops'; id: number; drops: number }
+  | { op: 'dropped'; reason: string }
   | { op: 'lost'; id: number; error: ErrorData }
   /** `by`: the interface, for the well-known port. */
   | { op: 'stream'; id: number; listener: number; remote: Target; local: Target; by?: string }

@@ -2,9 +2,10 @@ import type { Clock } from '../../runtime/clock.js';
 import { GRASP_LISTEN_PORT } from '../../protocol/constants.js';
 import { SubstrateError, type Target } from '../types.js';
 import { ConnectAttempt, findRoute, type Route } from './connect.js';
+import { NamedAttempt } from './named-attempt.js';
 import { Connection } from './connection.js';
 import { SimulatedLink, type LinkCounters } from './link.js';
-import { NodePort, type Switchboard } from './node-port.js';
+import { NodePort, type Switchboard, type Way } from './node-port.js';
 import { SimulatedNode, type Acceptor, type Attachment, type NodeOptions } from './node.js';
 import { Prng } from './prng.js';
 
@@ -49,6 +50,7 @@ export class SimulatedNetwork {
   readonly clock: Clock;
   readonly #links = new Map<string, SimulatedLink>();
   readonly #nodes = new Map<string, SimulatedNode>();
+  readonly #names = new Map<string, readonly string[]>();
   readonly #connections = new Set<Connection>();
   readonly #parties = new WeakMap<Connection, readonly [Traffic['to'], Traffic['to']]>();
   readonly #observers = new Set<(traffic: Traffic) => void>();
@@ -101,6 +103,12 @@ export class SimulatedNetwork {
     return link;
   }
 
+  /** Gives a domain name its addresses, in order; none: the name is forgotten. What a resolver would tell. */
+  setName(name: string, addresses: readonly string[]): void {
+    if (addresses.length === 0) this.#names.delete(name.toLowerCase());
+    else this.#names.set(name.toLowerCase(), [...addresses]);
+  }
+
   /** A copy of the counters of every link, and of `lo`, what nodes said to themselves. */
   counters(): Record<string, LinkCounters> {
     const all = [...this.#links.values(), this.#loopback];
@@ -125,14 +133,25 @@ export class SimulatedNetwork {
       clock: this.clock,
       receiveBufferBytes: this.#receiveBufferBytes,
       groupPort: this.#port,
-      multicast: (node, from, port, bytes) => this.#multicast(node, from, port, bytes),
-      connect: (port, streamId, target, timeoutMs) => this.#connect(port, streamId, target, timeoutMs),
+      multicast: (node, from, way, port, bytes) => this.#multicast(node, from, way, port, bytes),
+      connect: (port, streamId, target, timeoutMs) => {
+        const { address: name, fqdn, port: number } = target;
+        if (fqdn !== true) return this.#connect(port, streamId, target, timeoutMs);
+        const found = (this.#names.get(name.toLowerCase()) ?? []).map((address) => ({
+          address,
+          port: number,
+        }));
+        return new NamedAttempt(this.clock, name, found, timeoutMs, (one, ms) =>
+          this.#connect(port, streamId, one, ms),
+        );
+      },
       countStreamWrite: (connection, end, bytes, part) => this.#streamWrite(connection, end, bytes, part),
     };
   }
 
-  #multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void {
-    const { link, linkLocal: address } = from;
+  #multicast(node: SimulatedNode, from: Attachment, way: Way, port: number, bytes: Uint8Array): void {
+    const { link } = from;
+    const { address, family } = way;
     link.counters.datagrams++;
     link.counters.datagramBytes += bytes.length;
     for (const observer of this.#observers) {
@@ -149,9 +168,13 @@ export class SimulatedNetwork {
     }
     for (const [attachment, receiver] of link.members) {
       const arrive = (): void => {
-        if (!attachment.up) return;
+        const speaks = family === 'ipv6' ? attachment.linkLocal : attachment.ipv4;
+        if (!attachment.up || speaks === undefined || !receiver.hears(family)) return;
+        // An IPv4 stack tells no interface: as on a real host, the source's subnet has to.
+        const by = family === 'ipv6' ? attachment : receiver.onLink(address);
         for (const thread of receiver.ports) {
-          if (!thread.datagram(attachment, address, port, bytes)) link.counters.overflowed++;
+          if (!by) thread.unknownLink();
+          else if (!thread.datagram(by, address, port, bytes)) link.counters.overflowed++;
         }
       };
       // The stack loops a node's own copies back without touching the link.
