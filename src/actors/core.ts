@@ -6,7 +6,8 @@ import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
-import type { Announcement, BoundPort, DatagramEvent } from './core-protocol.js';
+import type { Announcement, BoundPort, DatagramBatch } from './core-protocol.js';
+import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import type { CoreLimits } from './limits.js';
@@ -39,7 +40,7 @@ export class Core {
   #used = 0;
   #security: Security;
   #interfaces: ReadonlySet<string>;
-  #listener: DataPort<never, DatagramEvent> | undefined;
+  #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, limits } = options;
@@ -90,9 +91,12 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
-      onEvents: (datagrams) => {
-        for (const datagram of datagrams) this.#responder.handle(datagram);
+    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+      countOf: datagramCount,
+      onEvents: (batches) => {
+        for (const batch of batches) {
+          for (const datagram of datagramsOf(batch)) this.#responder.handle(datagram);
+        }
       },
     });
   }
