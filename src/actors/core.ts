@@ -7,6 +7,7 @@ import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } f
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import type { Announcement, BoundPort, DatagramBatch } from './core-protocol.js';
+import type { MachineForm } from './compiled-machine.js';
 import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
@@ -21,6 +22,8 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -74,6 +77,7 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       discoveries: () => this.#discoveries,
       ownAddress: (name) => ownAddress(substrate.environment, name),
       // A node without any network still reaches itself; ::1 never goes onto the wire.
