@@ -4,6 +4,7 @@ import { createActor, setup, type AnyActorLogic, type AnyStateMachine } from 'xs
 import { compileMachine } from '../../src/actors/compiled-machine.js';
 import type { NegotiationEvent, NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
+import { multicastHandlerCases } from './cases/multicast-handler.js';
 import { everyEvent } from './cases/negotiation-session.js';
 import { recording, type Effect } from './cases/play.js';
 
@@ -107,6 +108,14 @@ describe('the compiled form of a machine', () => {
     );
     expect(reached.size).toBeGreaterThan(3);
   });
+
+  // Every transition of it has a case (`npm run check:transitions`).
+  test.each(multicastHandlerCases.cases.map((each) => [each.name, each] as const))(
+    'multicast handler: %s',
+    (_name, each) => {
+      each.run(compileMachine(multicastHandlerCases.machine) as unknown as AnyStateMachine);
+    },
+  );
 
   test.each<[string, () => AnyStateMachine]>([
     [
