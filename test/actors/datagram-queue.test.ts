@@ -74,10 +74,10 @@ describe('waiting datagrams', () => {
           expect(queue.length).toBe(model.length);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 100 },
     );
     // Datagrams that go round the end of the memory were among them.
-    expect(splits).toBeGreaterThan(100);
+    expect(splits).toBeGreaterThan(30);
   });
 });
 
