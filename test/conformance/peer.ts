@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { decodeFirst, encode, Incomplete, show, showBytes, Verbatim } from './cbor.js';
-import { Notice, now, type Journal } from './waiting.js';
+import { type Notice, now, type Journal } from './waiting.js';
 import { addressBytes, ALL_GRASP_NEIGHBORS_4, ALL_GRASP_NEIGHBORS_6, GRASP_LISTEN_PORT } from './wire.js';
 
 /** A datagram a peer has received. */

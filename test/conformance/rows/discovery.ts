@@ -1,7 +1,6 @@
 /** RFC 8990 §2.5.4.1–§2.5.4.3: discovery. */
 import { row } from '../rows.js';
-import { Verbatim } from '../cbor.js';
-import { freshSid, M_DISCOVERY } from '../wire.js';
+import { M_DISCOVERY } from '../wire.js';
 
 row('G-2.5.4.1-01', async (t) => {
   await t.listening({ name: 'EX1' });
@@ -25,21 +24,6 @@ row('G-2.5.4.3-02', async (t) => {
 
 row('G-2.5.4.3-05', { start: { interfaces: ['i1'] } }, async (t) => {
   await t.silence(await t.disc('EX1'));
-  await t.alive();
-});
-
-row('G-2.8.2-07', async (t) => {
-  await t.listening({ name: 'EX1' });
-  const pair = await t.p.pair();
-  const sid = freshSid();
-  const objective = ['EX1', 1, 6];
-  await pair.multicast(
-    [42, sid, t.p.initiator, objective],
-    [10, sid],
-    [255, sid, t.p.initiator, 1000, [objective, []]],
-    new Verbatim('82 18 2a 01'),
-  );
-  await t.silence(pair, sid);
   await t.alive();
 });
 

@@ -1,6 +1,5 @@
-/** RFC 8990 §2.5.6, §2.8.10, §2.8.11: synchronization and flooding. */
+/** RFC 8990 §2.5.6: synchronization and flooding. */
 import { row } from '../rows.js';
-import { valueOf } from '../adapter.js';
 import { encode } from '../cbor.js';
 import { locator, M_FLOOD, SYNCH } from '../wire.js';
 
@@ -29,17 +28,4 @@ row('G-2.5.6.2-10', async (t) => {
   await pair.multicast(flood(5));
   const copy = await t.heard(t.q, M_FLOOD, { sid });
   t.equal(copy.bytes.toString('hex'), encode(flood(4)).toString('hex'), 'the relayed flood');
-});
-
-row('G-2.8.11-08', async (t) => {
-  const asa = await t.asa();
-  await t.flood('EX1', { value: 7 });
-  const [entry] = await t.eventually(
-    () => t.engine.getFlood(asa, { name: 'EX1', synchronize: true }),
-    (entries) => entries.length > 0,
-    1000,
-    'the flooded objective in the cache',
-  );
-  t.equal(valueOf(entry!.objective), 7, 'value');
-  t.equal(entry!.locator, null, 'locator');
 });
