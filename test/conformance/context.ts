@@ -2,11 +2,15 @@
 import {
   CallFailed,
   Engine,
+  Unsupported,
   showAnswer,
+  valueOf,
   type Adapter,
   type Answer,
   type AsaHandle,
   type Incoming,
+  type ObjectiveAnswer,
+  type LocatorAnswer,
   type LocatorArgument,
   type ObjectiveArgument,
   type RegisterArguments,
@@ -28,6 +32,7 @@ import {
   freshSid,
   isLinkLocal,
   locator,
+  M_DISCOVERY,
   M_RESPONSE,
   message,
   NEG,
@@ -92,6 +97,7 @@ export class T {
   readonly silenceMs: number;
   readonly #adapter: Adapter;
   readonly #notice: Notice;
+  readonly #startAdapter: (prefix: readonly string[]) => Promise<Adapter>;
   readonly #capabilities: ReadonlySet<string>;
   #asa: Promise<AsaHandle> | undefined;
   #alive: Promise<unknown> | undefined;
@@ -105,7 +111,9 @@ export class T {
     notice: Notice;
     silenceMs: number;
     capabilities: ReadonlySet<string>;
+    startAdapter: (prefix: readonly string[]) => Promise<Adapter>;
   }) {
+    this.#startAdapter = row.startAdapter;
     this.id = row.id;
     this.lab = row.lab;
     this.journal = row.journal;
@@ -278,6 +286,35 @@ export class T {
     return conn;
   }
 
+  /** E discovers an objective, and these peers answer: what the call returns. */
+  async learn(
+    name: string,
+    peers: readonly Peer[],
+    content: { ttl?: number; locators?: readonly unknown[]; port?: number; timeoutMs?: number } = {},
+  ): Promise<LocatorAnswer[]> {
+    const { timeoutMs = 600, ...rest } = content;
+    const before = peers.map((peer) => peer.multicasts.length);
+    const call = this.engine.discover(await this.asa(), { name }, { timeoutMs: patient(timeoutMs) });
+    await Promise.all(
+      peers.map(async (peer, i) => {
+        const asked = await this.heard(peer, M_DISCOVERY, { name, from: before[i]! });
+        await this.respond(peer, asked, rest);
+      }),
+    );
+    return call;
+  }
+
+  /** How many multicasts of this type (and name, session ID) a peer has heard so far. */
+  count(peer: Peer, type: number, which: { name?: string; sid?: number } = {}): number {
+    const { name, sid } = which;
+    return peer.heard(
+      (m) =>
+        m[0] === type &&
+        (sid === undefined || m[1] === sid) &&
+        (name === undefined || objectiveName(m) === name),
+    ).length;
+  }
+
   /** Waits until a peer hears a multicast of this type (and, if given, objective name, session ID). */
   async heard(
     peer: Peer,
@@ -368,9 +405,51 @@ export class T {
     }
   }
 
+  /** A session ID not used before. */
+  sid(): number {
+    return freshSid();
+  }
+
+  /** ms; for what takes its time. */
+  now(): number {
+    return now();
+  }
+
+  /** The decoded value of an answer. */
+  value(objective: ObjectiveAnswer | undefined): unknown {
+    return valueOf(objective);
+  }
+
+  /** Sends a signal to the adapter's process. */
+  signal(signal: NodeJS.Signals): void {
+    this.#adapter.kill(signal);
+  }
+
+  /** What comes of it; undefined if an expectation fails: for trying again. */
+  async settled<X>(attempt: Promise<X>): Promise<X | undefined> {
+    try {
+      return await attempt;
+    } catch (error) {
+      if (error instanceof Violation) return undefined;
+      throw error;
+    }
+  }
+
   /** A name no other part of the row uses. */
   name(): string {
     return `conformance.example:${++this.#names}`;
+  }
+
+  /** The row does not apply to this engine. */
+  notApplicable(why: string): never {
+    throw new Unsupported(why);
+  }
+
+  /** A further adapter in E's namespace, its command behind `prefix`; ends with the row. */
+  async adapter(prefix: readonly string[]): Promise<Adapter> {
+    const adapter = await this.#startAdapter(prefix);
+    adapter.journal = this.journal;
+    return adapter;
   }
 
   fail(why: string): never {

@@ -33,7 +33,10 @@ async function openUdp(command: Command): Promise<object> {
     group?: string;
     family?: 4 | 6;
   };
-  const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', reuseAddr: group !== undefined });
+  const socket = createSocket({
+    type: family === 4 ? 'udp4' : 'udp6',
+    reuseAddr: group !== undefined || command['reuse'] === true,
+  });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     socket.bind({ port: port ?? 0, address: address && zoned(address) }, resolve);

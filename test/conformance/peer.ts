@@ -152,6 +152,8 @@ export class Peer {
           family,
           interfaceAddress,
           hopLimit,
+          // A port given may be the group's, which other sockets of the peer have too.
+          reuse: options.port !== undefined,
         });
         pair.port = udp['port'] as number;
         if (options.tcp !== false) {

@@ -168,6 +168,7 @@ class Lane {
   readonly #notice = new Notice();
   #lab: RowLab | undefined;
   #adapter: Adapter | undefined;
+  readonly #further: Adapter[] = [];
   hello: Hello | undefined;
 
   constructor(shared: { command: readonly string[]; silenceMs: number }) {
@@ -193,6 +194,12 @@ class Lane {
         notice: this.#notice,
         silenceMs: this.#silenceMs,
         capabilities: new Set(hello.capabilities),
+        startAdapter: async (prefix) => {
+          const further = new Adapter(lab.startAtE([...prefix, ...this.#command]), this.#notice);
+          this.#further.push(further);
+          await further.promptly('hello');
+          return further;
+        },
       });
       journal.note('row begins');
       if (row.options.start !== null) await t.engine.start(row.options.start ?? {});
@@ -230,6 +237,7 @@ class Lane {
 
   /** Stops the engine; an adapter that cannot, or whose row went wrong in an unknown way, is replaced. */
   async #after(spoilt: boolean): Promise<void> {
+    await Promise.all(this.#further.splice(0).map((each) => each.close()));
     const adapter = this.#adapter;
     if (adapter) {
       adapter.journal = undefined;
