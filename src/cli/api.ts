@@ -5,7 +5,10 @@ import type { SimulatedNetwork } from '../api/network.js';
 export { Grasp } from '../api/grasp.js';
 export { SimulatedNetwork } from '../api/network.js';
 export type { Asa } from '../api/asa.js';
-export type { AsaLocator, PeerLike } from '../api/locator.js';
+export type { TaggedObjective } from '../api/flooding.js';
+export type { AsaLocator, LocatorLike } from '../api/locator.js';
+export type { PeerLike } from '../api/peer.js';
+export type { Synchronized } from '../api/synchronize.js';
 export type { Objective } from '../api/objective.js';
 export type { NegotiateResult, NegotiationSession } from '../api/session.js';
 
