@@ -3,7 +3,7 @@
  * ports of the core and of the session hosts, and what comes back into promises. It holds no protocol state: whose
  * turn it is, timers and loop counts are the session's business.
  */
-import { ErrorCode, GraspError, type CachedLocator } from '../protocol/index.js';
+import { ErrorCode, type CachedLocator, type GraspError } from '../protocol/index.js';
 import { DataPort, type Clock } from '../runtime/index.js';
 import type {
   ClientControl,

@@ -76,7 +76,7 @@ export async function flood(
   }
   // A JavaScript caller may leave it out: `undefined` is no ttl (api.md §4.16).
   const ttlMs = checkedUint32((options as Partial<FloodOptions> | undefined)?.ttlMs, 'ttlMs');
-  const pairs = items.map((item) => pairOf(asa, item));
+  const pairs = items.map((item: FloodItem) => pairOf(asa, item));
   const bytes = encodedSize({
     type: M_FLOOD,
     sessionId: MAX_UINT32,

@@ -2,7 +2,9 @@
 import type { Grasp } from '../api/grasp.js';
 import type { SimulatedNetwork } from '../api/network.js';
 
+export { realTime } from '../api/clock.js';
 export { Grasp } from '../api/grasp.js';
+export { toFloodLocator } from '../api/locator.js';
 export { SimulatedNetwork } from '../api/network.js';
 export type { Asa } from '../api/asa.js';
 export type { TaggedObjective } from '../api/flooding.js';
