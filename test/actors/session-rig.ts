@@ -91,6 +91,22 @@ export interface EngineOptions {
   readonly wrap?: (substrate: Substrate) => Substrate;
 }
 
+/** The substrate with some members replaced. */
+export function withMembers(members: (of: Substrate) => Partial<Substrate>): (of: Substrate) => Substrate {
+  return (of) => {
+    const replaced = members(of);
+    return new Proxy(of, {
+      get: (_, key): unknown => {
+        if (key in replaced) return Reflect.get(replaced, key);
+        const value: unknown = Reflect.get(of, key, of);
+        return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+      },
+    });
+  };
+}
+
+/** Every stream the substrate accepts goes through `change` first. */
+
 export class Engine {
   readonly counters = new Counters();
   readonly host: SessionHost;
