@@ -262,6 +262,116 @@ export function substrateContract(
       });
     });
 
+    describe('the well-known port', () => {
+      test('§2.6 takes datagrams to the link-local and the global address, each with its interface', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        expect(port).toBe(7017);
+        for (const [from, link, hex] of [
+          ['b', 'l1', 'a1'],
+          ['c', 'l2', 'a2'],
+        ] as const) {
+          const { linkLocal, addresses } = await info('a', link);
+          const own = await info(from, link);
+          const sent = await world.run(world.unicast(from, await towards('a', link, port), hex));
+          expect(await event('a', 'datagram')).toEqual({
+            event: 'datagram',
+            id,
+            interface: link,
+            address: own.linkLocal,
+            port: sent,
+            hex,
+          });
+          expect(linkLocal).toBeDefined();
+          await world.run(world.unicast(from, { address: addresses[0]!, port }, hex));
+          expect(await event('a', 'datagram')).toMatchObject({ interface: link, address: own.addresses[0] });
+        }
+        expect(world.nodes.a.pending('datagram')).toEqual([]);
+      });
+
+      test('§2.6 takes streams, with the interface they came by', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        for (const [from, link] of [
+          ['b', 'l1'],
+          ['c', 'l2'],
+        ] as const) {
+          const targets = [
+            await towards('a', link, port),
+            { address: (await info('a', link)).addresses[0]!, port },
+          ];
+          for (const target of targets) {
+            const { stream } = await call(from, 'connect', { target, timeoutMs: 5000 });
+            const accepted = await event('a', 'stream', (e) => e.id === id);
+            expect(accepted.by).toBe(link);
+            await call(from, 'write', { stream, hex: 'abcd' });
+            expect(await collect('a', accepted.stream, 2)).toBe('abcd');
+          }
+        }
+        // Within the node, by no interface at all.
+        await call('a', 'connect', { target: { address: '::1', port }, timeoutMs: 5000 });
+        expect((await event('a', 'stream', (e) => e.id === id)).by).toBe('none');
+      });
+
+      test('hears no multicast, and the receivers no unicast', async () => {
+        const receiver = await call('a', 'openReceiver', { interface: 'l1' });
+        const wellKnown = await call('a', 'openWellKnown', {});
+        const pair = await call('b', 'openPair', { interface: 'l1' });
+        const target = await towards('a', 'l1', wellKnown.port);
+        for (const hex of ['b1', 'b2']) {
+          await call('b', 'multicast', { id: pair.id, hex });
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ id: receiver.id });
+          await world.run(world.unicast('b', target, hex));
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ id: wellKnown.id });
+        }
+        expect(world.nodes.a.pending('datagram')).toEqual([]);
+      });
+
+      test('belongs to one at a time, and is free again after close', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        expect(await kindOf(call('a', 'openWellKnown', {}))).toBe('address-in-use');
+        expect(await kindOf(call('a', 'listen', { port }))).toBe('address-in-use');
+        // The refused one took nothing along.
+        const target = await towards('a', 'l1', port);
+        await world.run(world.unicast('b', target, 'c1'));
+        expect(await event('a', 'datagram')).toMatchObject({ id, hex: 'c1' });
+        await call('a', 'release', { id });
+        expect(await kindOf(call('b', 'connect', { target, timeoutMs: 5000 }))).toBe('refused');
+        const again = await call('a', 'openWellKnown', {});
+        await world.run(world.unicast('b', target, 'c2'));
+        expect(await event('a', 'datagram')).toMatchObject({ id: again.id, hex: 'c2' });
+      });
+
+      test('§2.2 follows addresses and interfaces that change', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        const takes = async (target: Target, hex: string): Promise<void> => {
+          // The socket of a new address is there a moment after the environment says so.
+          for (let heard = false; !heard;) {
+            await world.run(world.unicast('b', target, hex));
+            await call('a', 'environment', {});
+            heard = world.nodes.a.pending('datagram').some((e) => e.hex === hex && e.id === id);
+          }
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ interface: 'l1' });
+        };
+        const before = (await info('a', 'l1')).addresses[0]!;
+        await world.renumber('a', 'l1');
+        const renumbered = await event('a', 'environment', (e) => {
+          const now = e.environment.interfaces.find((i) => i.name === 'l1')?.addresses;
+          return now?.length === 1 && now[0] !== before;
+        });
+        const after = renumbered.environment.interfaces.find((i) => i.name === 'l1')!.addresses[0]!;
+        await takes({ address: after, port }, 'd1');
+        await world.removeLink('l1');
+        await event('a', 'environment', (e) => e.environment.interfaces.every((i) => i.name !== 'l1'));
+        await world.restoreLink('l1');
+        for (const node of ['a', 'b'] as const) {
+          await event(node, 'environment', (e) =>
+            e.environment.interfaces.some((i) => i.name === 'l1' && !!i.linkLocal && i.addresses.length > 0),
+          );
+        }
+        await takes(await towards('a', 'l1', port), 'd2');
+        expect(world.nodes.a.pending('lost')).toEqual([]);
+      });
+    });
+
     describe('streams', () => {
       test('carry a message cut at every byte', async () => {
         const message = Array.from({ length: 24 }, (_, i) => (i + 0xc0).toString(16)).join('');

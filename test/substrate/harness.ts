@@ -10,6 +10,7 @@ import {
   type Environment,
   type PlainOptions,
   type Security,
+  type Target,
 } from '../../src/substrate/index.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
 import { portEndpoint } from '../../src/workers/port-endpoint.js';
@@ -21,6 +22,8 @@ export type NodeName = 'a' | 'b' | 'c';
 export type LinkName = 'l1' | 'l2';
 
 const LINKS: Record<NodeName, LinkName[]> = { a: ['l1', 'l2'], b: ['l1'], c: ['l2'] };
+/** Where a simulated node's programs send unicasts from. */
+const UNICAST_PORT = 40_000;
 const NODES: NodeName[] = ['a', 'b', 'c'];
 
 export interface Harness {
@@ -32,6 +35,8 @@ export interface Harness {
   /** Takes a link away with the interfaces on it, and makes it again. */
   removeLink(link: LinkName): Promise<void>;
   restoreLink(link: LinkName): Promise<void>;
+  /** A datagram to one address, by no substrate; the port it came from. */
+  unicast(node: NodeName, target: Target, hex: string): Promise<number>;
   /** Stops a node's thread or process, as if it were busy, and lets it go again. */
   freeze(node: NodeName): Promise<void>;
   thaw(node: NodeName): void;
@@ -82,6 +87,10 @@ export async function plainHarness(): Promise<Harness> {
       renumber: async (node, link) => void (await lab.renumber(node, link)),
       removeLink: (link) => lab.removeLink(link),
       restoreLink: (link) => lab.restoreLink(link),
+      unicast: async (node, target, hex) => {
+        const { port } = await { a, b, c }[node].call('unicast', { target, hex });
+        return port;
+      },
       freeze: async (node) => void children.get(node)!.kill('SIGSTOP'),
       thaw: (node) => void children.get(node)!.kill('SIGCONT'),
       kill: async (node) => {
@@ -189,6 +198,10 @@ function simulatedHarness(
     renumber: async (node, link) => network.node(node).renumber(link),
     removeLink: async (link) => members(link).forEach((name) => network.node(name).detach(link)),
     restoreLink: async (link) => members(link).forEach((name) => network.node(name).attach(link)),
+    unicast: async (node, target, hex) => {
+      network.node(node).sendDatagram(target, Buffer.from(hex, 'hex'), UNICAST_PORT);
+      return UNICAST_PORT;
+    },
     freeze: (node) => gates[node].freeze(),
     thaw: (node) => gates[node].thaw(),
     kill: (node) => gates[node].kill(),
