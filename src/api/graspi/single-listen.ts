@@ -13,7 +13,7 @@ export const LISTEN_GAP_MS = 250;
 
 type Listen = AsyncIterableIterator<NegotiationSession>;
 
-/** The listens of one ASA for one objective: as many as calls wait, and those that wait for their next call. */
+/** The listens of one ASA for one objective: as many as calls wait, and those that bridge the gap after one. */
 export class SingleListens {
   readonly #objective: Objective;
   readonly #clock: Clock;
@@ -31,8 +31,11 @@ export class SingleListens {
    * 13 when deregistered, 15, 16.
    */
   async next(): Promise<NegotiationSession> {
-    const listen = this.#idle.pop() ?? this.#objective.listenNegotiate();
+    const listen = this.#objective.listenNegotiate();
     this.#waiting.add(listen);
+    // The engine opens the new one before it closes those, so what has waited in the gap comes to the new one. And
+    // it looks anew whether listening is allowed at all.
+    this.#closeIdle();
     try {
       const result = await listen.next();
       if (result.done) throw new GraspError(ErrorCode.unspec, 'listening was stopped');
@@ -60,7 +63,11 @@ export class SingleListens {
     this.release();
     this.#gap = this.#clock.setTimeout(() => {
       this.#gap = undefined;
-      for (const listen of this.#idle.splice(0)) void listen.return?.();
+      this.#closeIdle();
     }, LISTEN_GAP_MS);
+  }
+
+  #closeIdle(): void {
+    for (const listen of this.#idle.splice(0)) void listen.return?.();
   }
 }
