@@ -1,5 +1,5 @@
 import type { Environment, Target } from '../substrate/types.js';
-import type { Clash } from './negotiation-port.js';
+import type { Clash } from './session-port.js';
 import type { SessionIds } from './session-ids.js';
 
 /**
