@@ -447,6 +447,7 @@ describe('the engine of a facade', () => {
       substrate: { kind: 'simulated', node },
       placement: 'inline',
       clock: world.clock,
+      output: () => undefined,
     });
     own.skip_dialogue(true, true, { diagnosing: false });
     expect([own.test_mode, own.listen_self, own.mess_check]).toEqual([true, true, false]);

@@ -1,5 +1,5 @@
 /** flood, get_flood, expire_flood: RFC 8991 §2.3.6, api.md §4.16–4.18. */
-import { F_DISC, MAX_LOOP_COUNT } from '../../protocol/index.js';
+import { F_DISC } from '../../protocol/index.js';
 import { copyOf, tagged_objective } from './classes.js';
 import { misuse } from './keywords.js';
 import { toEngineLocator, toOlder, type Interfaces } from './locators.js';
@@ -21,12 +21,9 @@ export async function flood(
     .map(tagged)
     .map(({ objective, source }) => {
       const offered = synchronizable(objective);
-      const { loop_count: loopCount } = offered;
-      if (!Number.isInteger(loopCount) || loopCount < 1 || loopCount > MAX_LOOP_COUNT) {
-        throw misuse(`loop_count is a whole number from 1 to ${MAX_LOOP_COUNT}`);
-      }
       const own = record.registered(offered.name).objective;
-      return { objective: own, value: encoded(offered.value), loopCount, source };
+      const { loop_count: loopCount, value } = offered;
+      return { objective: own, value: encoded(value), loopCount, source };
     });
   const floods = await Promise.all(
     items.map(async ({ source, ...item }) => ({

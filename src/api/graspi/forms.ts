@@ -86,7 +86,9 @@ export class Polls {
         record.ready.add(begun);
       });
     }
-    await new Promise<void>((resolve) => this.#state.clock.defer(resolve));
+    // Two turns: the second comes after everything that needed no waiting.
+    const { clock } = this.#state;
+    await new Promise<void>((resolve) => clock.defer(() => clock.defer(resolve)));
     if (!polled.result) return polled.operation.pending as R;
     if (calls.get(operation.key) === polled) calls.delete(operation.key);
     record.ready.delete(polled);

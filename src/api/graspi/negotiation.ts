@@ -1,6 +1,6 @@
 /** request_negotiate … send_invalid: RFC 8991 §2.3.5 and §2.3.7, api.md §4.6–4.12. */
 import { ErrorCode, GraspError } from '../../protocol/index.js';
-import type { PeerLike } from '../locator.js';
+import type { PeerLike } from '../peer.js';
 import type { NegotiateResult, NegotiationSession } from '../session.js';
 import { asa_locator, copyOf, type objective, type session_handle } from './classes.js';
 import { misuse, time } from './keywords.js';

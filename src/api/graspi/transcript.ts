@@ -1,5 +1,6 @@
 /** tprint, ttprint and the boxed transcript of init_bubble_text: what an ASA says for people to read. */
 import { inspect } from 'node:util';
+import { session_handle } from './classes.js';
 
 /** Columns of a transcript whose terminal does not say how wide it is. */
 const DEFAULT_COLUMNS = 80;
@@ -53,9 +54,7 @@ export class Transcript {
   #show(item: unknown): string {
     if (typeof item === 'string') return harmless(item);
     if (item instanceof Uint8Array && this.testing) return Buffer.from(item).toString('hex');
-    if (typeof item === 'object' && item !== null && Object.hasOwn(Object.getPrototypeOf(item) ?? {}, 'toString')) {
-      return harmless(String(item as { toString(): string }));
-    }
+    if (item instanceof session_handle) return harmless(item.toString());
     return harmless(inspect(item, { breakLength: Infinity, depth: 6, maxArrayLength: 100 }));
   }
 

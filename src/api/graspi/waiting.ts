@@ -47,7 +47,7 @@ export class WaitingCalls {
   request([handle, objective, ...rest]: Arguments, older: boolean): Operation<negotiate_result> {
     const session = new session_handle();
     return {
-      call: 'request_negotiate',
+      call: older ? 'req_negotiate' : 'request_negotiate',
       asa: handle,
       key: objective,
       session,
