@@ -87,7 +87,7 @@ export function createListenerHost(
   return {
     ready: () => listener.ready(),
     ping: () => undefined,
-    status: () => ({ ...listener.status(), counters: counters.snapshot() }),
+    status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
     close: async () => {
@@ -117,7 +117,7 @@ export function createCoreHost(
   return {
     ready: () => core.ready(),
     ping: () => undefined,
-    status: () => ({ ...core.status(), counters: counters.snapshot() }),
+    status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
     detachClient: (client) => core.detachClient(client),
@@ -156,7 +156,7 @@ export function createSessionsHost(
   return {
     ready: () => Promise.resolve(),
     ping: () => undefined,
-    status: () => ({ ...host.status(), counters: counters.snapshot() }),
+    status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),
     detachClient: (client) => host.detachClient(client),
