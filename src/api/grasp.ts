@@ -163,6 +163,11 @@ export class Grasp implements AsyncDisposable {
     return spawned;
   }
 
+  /** @internal The time of this engine, for what is built on it. */
+  get clock(): Clock {
+    return this.#client.clock;
+  }
+
   /** A snapshot: threads, actors by machine and state, queues, counters with reasons, limits. */
   status(): Promise<EngineStatus> {
     return this.#supervisor.status();
