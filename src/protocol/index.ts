@@ -30,3 +30,4 @@ export * from './address.js';
 export * from './locator.js';
 export * from './session-id.js';
 export * from './discovery-cache.js';
+export { hasValue, rapidValue } from './rapid.js';
