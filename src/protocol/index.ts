@@ -31,3 +31,6 @@ export * from './locator.js';
 export * from './session-id.js';
 export * from './discovery-cache.js';
 export { hasValue, rapidValue } from './rapid.js';
+export { firstLoopCount, relayCopy } from './loop-count.js';
+export { RelayMemory, type RelayMemoryOptions } from './relay-memory.js';
+export { TokenBucket } from './token-bucket.js';
