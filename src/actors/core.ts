@@ -4,15 +4,19 @@
  */
 import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
-import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
+import { initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import type { Announcement, BoundPort, DatagramEvent } from './core-protocol.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
+import { DiscoveryRelays } from './discovery-relays.js';
 import type { CoreLimits } from './limits.js';
 import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
+import { ResponseConnections } from './response-connections.js';
+import { Responses } from './responses.js';
 import { SessionIdOffice } from './session-id-office.js';
+import { WellKnown } from './well-known.js';
 
 export interface CoreOptions {
   readonly clock: Clock;
@@ -23,6 +27,8 @@ export interface CoreOptions {
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
+  /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
+  readonly rapidAnswers?: boolean | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
   readonly onPorts: (ports: readonly BoundPort[]) => void;
 }
@@ -34,6 +40,10 @@ export class Core {
   readonly #ports: DiscoveryPorts;
   readonly #discoveries: Discoveries;
   readonly #responder: Responder;
+  readonly #responses: Responses;
+  readonly #relays: DiscoveryRelays;
+  readonly #connections: ResponseConnections;
+  readonly #wellKnown: WellKnown;
   readonly #unwatch: () => void;
   #block: Uint32Array;
   #used = 0;
@@ -54,7 +64,7 @@ export class Core {
       substrate,
       counters,
       preferred: options.preferredPorts,
-      onStream: (stream, interfaceName) => this.#discoveries.accept(stream, interfaceName),
+      onStream: (stream, interfaceName) => this.#connections.accept(stream, interfaceName),
       onPorts: options.onPorts,
     });
     this.#discoveries = new Discoveries({
@@ -68,23 +78,55 @@ export class Core {
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
     });
+    this.#responses = new Responses({ clock, substrate, counters, limits });
+    this.#relays = new DiscoveryRelays({
+      clock,
+      random: options.random,
+      counters,
+      limits,
+      pairs: () => this.#ports.open,
+      learn: (asked, message, interfaceName) => this.#discoveries.learn(asked, message, interfaceName),
+      sendBack: (bytes, to) => this.#responses.send(bytes, to),
+    });
+    this.#connections = new ResponseConnections({
+      clock,
+      counters,
+      limits,
+      rapid: () => this.#discoveries.asksForValues,
+      onResponse: (message, interfaceName) => {
+        if (this.#discoveries.deliver(message, interfaceName)) return;
+        // §2.8.5: a response that matches no discovery under way is dropped.
+        if (!this.#relays.deliver(message, interfaceName)) counters.add('response.unmatched');
+      },
+      onValue: (message, interfaceName, remote) => {
+        if (!this.#discoveries.deliverValue(message, interfaceName, remote))
+          counters.add('response.unmatched');
+      },
+    });
     this.#responder = new Responder({
       clock,
       substrate,
       counters,
       limits,
+      rapidAnswers: options.rapidAnswers ?? false,
       discoveries: () => this.#discoveries,
-      ownAddress: (name) => ownAddress(substrate.environment, name),
-      // A node without any network still reaches itself; ::1 never goes onto the wire.
-      localAddress: () => addressForSelf(substrate.environment),
+      relays: () => this.#relays,
+      sendBack: (bytes, to) => this.#responses.send(bytes, to),
+    });
+    this.#wellKnown = new WellKnown({
+      clock,
+      substrate,
+      counters,
+      limits,
+      onEvent: (event) => this.#responder.accept(event),
     });
     this.#ports.follow(substrate.environment);
     this.#unwatch = substrate.watch((environment) => this.#follow(environment));
   }
 
   /** Resolves when every interface there is now has its port, or has failed a first time and is being retried. */
-  ready(): Promise<void> {
-    return this.#ports.ready();
+  async ready(): Promise<void> {
+    await Promise.all([this.#ports.ready(), this.#wellKnown.ready()]);
   }
 
   /** The data port of the listener; replaces one that is dead. */
@@ -121,12 +163,22 @@ export class Core {
     return this.#ports.bound;
   }
 
-  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
-    const discoveries = this.#discoveries.status();
-    const responder = this.#responder.status();
+  status(): { actors: ActorCount[]; queues: QueueStatus[]; wellKnown: boolean } {
+    const parts = [
+      this.#discoveries.status(),
+      this.#connections.status(),
+      this.#responses.status(),
+      this.#relays.status(),
+      this.#wellKnown.status(),
+    ];
     return {
-      actors: [...responder.actors, ...discoveries.actors, ...this.#ports.census()],
-      queues: [...discoveries.queues, ...responder.queues],
+      actors: [
+        ...this.#responder.status(),
+        ...parts.flatMap(({ actors }) => actors),
+        ...this.#ports.census(),
+      ],
+      queues: parts.flatMap(({ queues }) => queues),
+      wellKnown: this.#wellKnown.open,
     };
   }
 
@@ -134,13 +186,17 @@ export class Core {
     this.#unwatch();
     this.#listener?.close();
     this.#discoveries.close();
-    this.#responder.close();
+    this.#relays.stop();
+    this.#connections.close();
+    this.#responses.close();
     this.#office.close();
+    await this.#wellKnown.close();
     await this.#ports.close();
   }
 
   #follow(environment: Environment): void {
     this.#ports.follow(environment);
+    this.#wellKnown.follow();
     // What was learnt on an interface that is gone leads nowhere.
     const names = new Set(environment.interfaces.map(({ name }) => name));
     for (const name of this.#interfaces) if (!names.has(name)) this.#discoveries.cache.removeInterface(name);
@@ -148,7 +204,9 @@ export class Core {
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);
-    if (environment.security === 'none') this.#discoveries.securityLost();
+    if (environment.security !== 'none') return;
+    this.#discoveries.securityLost();
+    this.#relays.stop();
   }
 
   #nextSessionId(): number {

@@ -26,7 +26,7 @@ export function ownLocators(
 ): readonly WireLocator[] {
   const { locators, local, port } = listener;
   // D-05: exactly these; but a link-local address means nothing beyond its link (§2.9.5.1).
-  if (locators) return locators.filter((locator) => isValidAt(environment, locator, interfaceName));
+  if (locators?.length) return locators.filter((locator) => isValidAt(environment, locator, interfaceName));
   const address = local
     ? linkLocalAddress(environment, interfaceName, family)
     : ownAddressOf(environment, interfaceName, family);

@@ -256,6 +256,11 @@ function entryKey({
   return isAddress && isLinkLocal(locator.address) ? `${name}|${key}` : key;
 }
 
+/** In an order that suits peers which use the first one only: IPv6 TCP in front, else as given. */
+export function simplePeersFirst(locators: readonly WireLocator[]): WireLocator[] {
+  return [...locators].sort((a, b) => simplePeerRank(a) - simplePeerRank(b));
+}
+
 function simplePeerRank(locator: WireLocator): number {
   return locator.type === O_IPv6_LOCATOR && locator.protocol === IPPROTO_TCP ? 0 : 1;
 }

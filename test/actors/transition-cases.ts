@@ -3,6 +3,7 @@
  * transition in turn and expects a case to fail.
  */
 import { bindingCases } from './cases/binding.js';
+import { discoveryRelayCases } from './cases/discovery-relay.js';
 import { discoveryResponseCases } from './cases/discovery-response.js';
 import { discoverySessionCases } from './cases/discovery-session.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
@@ -10,6 +11,7 @@ import { negotiationSessionCases } from './cases/negotiation-session.js';
 import type { MachineSubject } from './cases/play.js';
 import { requestListenerCases } from './cases/request-listener.js';
 import { responseConnectionCases } from './cases/response-connection.js';
+import { unicastConnectionCases } from './cases/unicast-connection.js';
 import { workerSupervisionCases } from './cases/worker-supervision.js';
 
 export const machines: MachineSubject[] = [
@@ -19,6 +21,8 @@ export const machines: MachineSubject[] = [
   multicastHandlerCases,
   discoveryResponseCases,
   responseConnectionCases,
+  discoveryRelayCases,
+  unicastConnectionCases,
   bindingCases,
   workerSupervisionCases,
 ];
