@@ -7,6 +7,7 @@ import {
   DiscoveryCache,
   DISCOVERY_DEF_TTL_MS,
   DISCOVERY_TIMEOUT_PER_HOP_MS,
+  discoveredKey,
   encodedSize,
   encodeMessage,
   ErrorCode,
@@ -14,7 +15,6 @@ import {
   MAX_MULTICAST_SIZE,
   MAX_UINT32,
   parseAddress,
-  locatorKey,
   ownLocator,
   rapidValue,
   responseExpiry,
@@ -315,7 +315,7 @@ export class Discoveries {
   }
 
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
-    const key = `${locatorKey(locator.locator)} ${locator.interface}`;
+    const key = discoveredKey(locator);
     if (seen.has(key)) return;
     seen.add(key);
     this.#clients.get(client)?.send({ t: 'found', call, locator });

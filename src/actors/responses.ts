@@ -108,38 +108,60 @@ export class Responses {
     if ((this.#perSource.get(address) ?? 0) >= limits.responsesPerSource) return this.#park(outgoing);
     if (this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
     this.#shedBeyondLimit();
-    if (this.#waiting.push(outgoing)) this.#shed();
+    const gone = this.#waiting.push(outgoing);
+    if (gone) this.#shed(gone);
   }
 
   #park(outgoing: Outgoing): void {
     const { limits } = this.#options;
     const { address } = outgoing.to;
-    if (limits.responsesWaitingPerSource === 0) return this.#shed();
     this.#shedBeyondLimit();
     let parked = this.#parked.get(address);
     if (!parked) this.#parked.set(address, (parked = new LastInFirstOut(limits.responsesWaitingPerSource)));
-    if (parked.push(outgoing)) this.#shed();
+    const gone = parked.push(outgoing);
+    if (parked.size === 0) this.#parked.delete(address);
+    if (gone) this.#shed(gone);
     else this.#parkedCount++;
   }
 
   /** Who waits longest without much hope goes first: second tries, then the oldest of those who wait. */
   #shedBeyondLimit(): void {
     if (this.#waitingCount < this.#options.limits.responsesWaiting) return;
-    const [longest] = this.#seconds;
-    if (longest) this.#seconds.delete(longest);
-    else if (this.#waiting.shift()) {
-      // One less.
-    } else {
-      const [[address, parked] = []] = this.#parked;
-      if (address === undefined || !parked?.shift()) return;
-      this.#parkedCount--;
-      if (parked.size === 0) this.#parked.delete(address);
-    }
-    this.#shed();
+    const [address] = this.#parked.keys();
+    const gone =
+      this.#takeSecond() ??
+      this.#waiting.shift() ??
+      (address === undefined ? undefined : this.#takeParked(address, (parked) => parked.shift()));
+    if (gone) this.#shed(gone);
   }
 
-  #shed(): void {
+  #shed({ to: { address } }: Outgoing): void {
     this.#options.counters.add('response.shed');
+    // Others of its source may have waited for it to be over.
+    if (!this.#perSource.has(address)) this.#unpark(address);
+  }
+
+  #takeParked(
+    address: string,
+    take: (parked: LastInFirstOut<Outgoing>) => Outgoing | undefined,
+  ): Outgoing | undefined {
+    const parked = this.#parked.get(address);
+    const taken = parked && take(parked);
+    if (!taken) return undefined;
+    this.#parkedCount--;
+    if (parked.size === 0) this.#parked.delete(address);
+    return taken;
+  }
+
+  /** The newest of a source that has a place of its own again. */
+  #unpark(address: string): void {
+    const now = this.#options.clock.now();
+    for (;;) {
+      const next = this.#takeParked(address, (parked) => parked.pop());
+      if (!next) return;
+      if (next.until > now) return this.#place(next);
+      this.#options.counters.add('response.shed');
+    }
   }
 
   /** A place is free: to one of the same source first, as its turn comes; then to whoever waits. */
@@ -147,18 +169,11 @@ export class Responses {
     if (this.#closed) return;
     const { clock, limits } = this.#options;
     const now = clock.now();
-    const parked = this.#parked.get(address);
-    const own = parked?.pop();
-    if (own) {
-      this.#parkedCount--;
-      if (parked!.size === 0) this.#parked.delete(address);
-      if (own.until <= now) this.#shed();
-      else this.#place(own);
-    }
+    this.#unpark(address);
     while (this.#responses.size < limits.responsesInFlight) {
       const outgoing = this.#waiting.pop() ?? this.#takeSecond();
       if (!outgoing) break;
-      if (outgoing.until <= now) this.#shed();
+      if (outgoing.until <= now) this.#shed(outgoing);
       else this.#place(outgoing);
     }
     this.#makeRoom();
@@ -188,7 +203,7 @@ export class Responses {
           break;
         }
         const { actor, outgoing } = this.#responses.get(id)!;
-        if (second === 1) this.#shed();
+        if (second === 1) this.#shed(outgoing);
         else {
           outgoing.second = true;
           this.#seconds.add(outgoing);

@@ -95,7 +95,7 @@ export class DiscoveryCache {
     let added = 0;
     let evicted = 0;
     for (const found of entries) {
-      const key = entryKey(found);
+      const key = discoveredKey(found);
       const expiresAt = responseExpiry(found.ttlMs, now);
       let known = this.#names.get(name);
       const old = known?.get(key);
@@ -187,7 +187,7 @@ export class DiscoveryCache {
   remove(name: string, entry?: { readonly locator: WireLocator; readonly interface: string }): number {
     const known = this.#names.get(name);
     if (!known) return 0;
-    const gone = entry ? [known.get(entryKey(entry))] : [...known.values()];
+    const gone = entry ? [known.get(discoveredKey(entry))] : [...known.values()];
     let removed = 0;
     for (const e of gone) {
       if (!e) continue;
@@ -243,8 +243,8 @@ export class DiscoveryCache {
   }
 }
 
-/** A link-local address is another one on every link, so its interface is part of it. */
-function entryKey({
+/** Equal for what is one entry. A link-local address is another one on every link: its interface is part of it. */
+export function discoveredKey({
   locator,
   interface: name,
 }: {

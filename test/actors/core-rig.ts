@@ -378,6 +378,8 @@ export interface Heard {
 /** A node without an engine: says exactly what a test wants, and notes what it hears. */
 export class MulticastPeer {
   readonly heard: Heard[] = [];
+  /** Ends its side of an accepted stream when the other side has ended, as peers should. */
+  polite = false;
   /** Streams accepted on the ports of its multicasts. */
   readonly accepted: PeerConnection[] = [];
   readonly #pairs = new Map<string, PortPair>();
@@ -391,7 +393,12 @@ export class MulticastPeer {
   async open(): Promise<void> {
     for (const { name } of this.substrate.environment.interfaces) {
       const pair = await this.substrate.openPair(name, {
-        onStream: (stream) => this.accepted.push(new PeerConnection(this.rig, stream, name)),
+        onStream: (stream) => {
+          const ending = (): void => {
+            if (this.polite) stream.end();
+          };
+          this.accepted.push(new PeerConnection(this.rig, stream, name, ending));
+        },
         onLost: () => this.#pairs.delete(name),
       });
       this.#pairs.set(name, pair);
@@ -467,6 +474,7 @@ export class PeerConnection {
     private readonly rig: CoreRig,
     readonly stream: Stream,
     readonly interface_: string,
+    onEnd: () => void = () => undefined,
   ) {
     stream.setHandlers({
       onData: (bytes) => {
@@ -477,7 +485,10 @@ export class PeerConnection {
           this.#buffer = rest.slice();
         }
       },
-      onEnd: () => (this.ended = true),
+      onEnd: () => {
+        this.ended = true;
+        onEnd();
+      },
       onClose: (error) => (this.closed = error ?? 'closed'),
     });
   }

@@ -348,6 +348,7 @@ describe('responses in flight', () => {
   test('one valid discovery in the middle of 5,000 from sources that do not answer: answered at the first try', async () => {
     const engine = await rig.engine('engine');
     const peer = await rig.peer('peer');
+    peer.polite = true;
     await engine.announce('EX3', [{}]);
     const wire = injector(engine);
     for (let i = 0; i < 2_500; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
@@ -378,6 +379,7 @@ describe('responses in flight', () => {
   test('the newest first; a connect that had to make room is tried again', async () => {
     const engine = await rig.engine('engine', { limits: { responsesInFlight: 1 } });
     const slow = await rig.peer('slow');
+    slow.polite = true;
     await engine.announce('EX3', [{}]);
     const wire = injector(engine);
     // Later than responseYieldMs, the first connect is there; but another one waits.
@@ -394,6 +396,7 @@ describe('responses in flight', () => {
   test('limits.responsesWaiting: beyond, the oldest goes', async () => {
     const engine = await rig.engine('engine', { limits: { responsesInFlight: 1, responsesWaiting: 2 } });
     const peer = await rig.peer('peer');
+    peer.polite = true;
     await engine.announce('EX3', [{}]);
     const wire = injector(engine);
     wire.send('fe80::bad', 0);
@@ -410,6 +413,7 @@ describe('responses in flight', () => {
       limits: { responsesPerSource: 3, responsesWaitingPerSource: 4 },
     });
     const peer = await rig.peer('peer');
+    peer.polite = true;
     await engine.announce('EX3', [{}]);
     const wire = injector(engine);
     for (let i = 0; i < 10; i++) wire.send('fe80::bad', i, 40_000 + i);

@@ -57,7 +57,8 @@ describe('a discovery that is relayed', () => {
   });
 
   test('byte for byte as it came, flags, value and unusual encodings included', async () => {
-    const { p, q } = await between();
+    await rig.engine('relay', { links: ['l1', 'l2'] });
+    const p = await rig.peer('p', { links: ['l1'] });
     const sent: Uint8Array[] = [];
     rig.network.onTraffic(({ kind, node, bytes }) => {
       if (kind === 'datagram' && node === 'relay') sent.push(Uint8Array.from(bytes));
@@ -66,7 +67,6 @@ describe('a discovery that is relayed', () => {
     const head = '9f01' + '1b00000000000000ff' + '50' + 'fd'.repeat(16);
     const objective = (loop: string): string => '84' + '7f624558613aff' + '1823' + loop + 'fb3ff0000000000000';
     await p.multicast(Buffer.from(head + objective('190005') + 'ff', 'hex'));
-    expect(q.heard.length).toBe(1);
     expect(sent.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual([head + objective('190004') + 'ff']);
   });
 
@@ -381,7 +381,7 @@ describe('networks of relays', () => {
         },
       ]);
       expect([...sent].sort()).toEqual([0, 1, 2, 3, 4, 5].map((i) => [`n${i} l${i + 1}`, 1]));
-      expect(nodes.slice(1, 6).map(relays)).toEqual([1, 1, 1, 1, 1]);
+      for (const node of nodes.slice(1, 6)) expect(node.counters.get('relay.response.passed')).toBe(1);
       await rig.clock.advance(600);
       expect(nodes.map(relays)).toEqual([0, 0, 0, 0, 0, 0, 0]);
       expect(found.outcome).toEqual({ atMs: expect.any(Number), failure: undefined });
