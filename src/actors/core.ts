@@ -1,15 +1,17 @@
 /**
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
- * multicast handler, the discovery cache and sessions, the ports discoveries are sent from, the session ids.
+ * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
 import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
-import { initiatorAddress } from '../substrate/own-address.js';
+import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
-import type { Announcement, BoundPort, DatagramEvent } from './core-protocol.js';
+import { CoreClients } from './core-clients.js';
+import type { Announcement, BoundPort, DatagramEvent, FromCore, ToCore } from './core-protocol.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import { DiscoveryRelays } from './discovery-relays.js';
+import { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
 import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
@@ -38,7 +40,9 @@ export class Core {
   readonly #ids: SessionIdSource;
   readonly #office: SessionIdOffice;
   readonly #ports: DiscoveryPorts;
+  readonly #clients: CoreClients;
   readonly #discoveries: Discoveries;
+  readonly #floods: Floods;
   readonly #responder: Responder;
   readonly #responses: Responses;
   readonly #relays: DiscoveryRelays;
@@ -67,6 +71,18 @@ export class Core {
       onStream: (stream, interfaceName) => this.#connections.accept(stream, interfaceName),
       onPorts: options.onPorts,
     });
+    this.#clients = new CoreClients({
+      clock,
+      onEvent: (client, event) => this.#handle(client, event),
+      onCredit: () => this.#floods.credit(),
+      onGone: (client) => {
+        this.#discoveries.clientGone(client);
+        this.#floods.clientGone(client);
+      },
+    });
+    const initiatorFor = (name: string): Uint8Array | undefined =>
+      addressBytes(initiatorAddress(substrate.environment, name));
+    const send = (client: string, event: FromCore): void => this.#clients.send(client, event);
     this.#discoveries = new Discoveries({
       clock,
       substrate,
@@ -74,7 +90,8 @@ export class Core {
       limits,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
-      initiatorFor: (name) => addressBytes(initiatorAddress(substrate.environment, name)),
+      initiatorFor,
+      send,
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
     });
@@ -103,6 +120,19 @@ export class Core {
           counters.add('response.unmatched');
       },
     });
+    this.#floods = new Floods({
+      clock,
+      random: options.random,
+      substrate,
+      counters,
+      limits,
+      nextSessionId: () => this.#nextSessionId(),
+      pairs: () => this.#ports.open,
+      initiatorFor,
+      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      send,
+      isCongested: (client) => this.#clients.isCongested(client),
+    });
     this.#responder = new Responder({
       clock,
       substrate,
@@ -111,6 +141,7 @@ export class Core {
       rapidAnswers: options.rapidAnswers ?? false,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
+      floods: () => this.#floods,
       sendBack: (bytes, to) => this.#responses.send(bytes, to),
     });
     this.#wellKnown = new WellKnown({
@@ -140,11 +171,11 @@ export class Core {
   }
 
   attachClient(client: string, raw: unknown): void {
-    this.#discoveries.attachClient(client, this.#options.toEndpoint(raw));
+    this.#clients.attach(client, this.#options.toEndpoint(raw));
   }
 
   detachClient(client: string): void {
-    this.#discoveries.detachClient(client);
+    this.#clients.detach(client);
   }
 
   attachSessionHost(name: string, raw: unknown): void {
@@ -169,6 +200,7 @@ export class Core {
       this.#connections.status(),
       this.#responses.status(),
       this.#relays.status(),
+      this.#floods.status(),
       this.#wellKnown.status(),
     ];
     return {
@@ -185,10 +217,11 @@ export class Core {
   async close(): Promise<void> {
     this.#unwatch();
     this.#listener?.close();
-    this.#discoveries.close();
+    this.#clients.close();
     this.#relays.stop();
     this.#connections.close();
     this.#responses.close();
+    this.#floods.close();
     this.#office.close();
     await this.#wellKnown.close();
     await this.#ports.close();
@@ -207,6 +240,19 @@ export class Core {
     if (environment.security !== 'none') return;
     this.#discoveries.securityLost();
     this.#relays.stop();
+    this.#floods.securityLost();
+  }
+
+  #handle(client: string, event: ToCore): void {
+    switch (event.t) {
+      case 'discover':
+        return this.#discoveries.discover(client, event);
+      case 'cancel':
+        this.#discoveries.cancel(client, event.call);
+        return this.#floods.cancel(client, event.call);
+      default:
+        return this.#floods.handle(client, event);
+    }
   }
 
   #nextSessionId(): number {

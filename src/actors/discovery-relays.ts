@@ -66,7 +66,8 @@ export class DiscoveryRelays {
   constructor(options: DiscoveryRelaysOptions) {
     this.#options = options;
     const { limits, random } = options;
-    this.#memory = new RelayMemory({ maxKeys: limits.discoveryRelayMemory, random });
+    const { discoveryRelayMemory: maxKeys, relayMemoryMs: lifetimeMs } = limits;
+    this.#memory = new RelayMemory({ maxKeys, lifetimeMs, random });
   }
 
   /** Whether there is an interface to relay to. */

@@ -1,7 +1,7 @@
 /**
  * Multicast handler: what a node does with each multicast of its neighbours, and with each discovery sent to it alone
- * (§2.5.4.2). RFC 8990 §2.5.4.3 and §2.5.4.4 (discovery and its relay),
- * §2.8.2 (unknown messages are silently discarded), §2.5.6.2 (floods are ignored without security).
+ * (§2.5.4.2). RFC 8990 §2.5.4.3 and §2.5.4.4 (discovery and its relay), §2.8.2 (unknown messages are silently
+ * discarded), §2.5.6.2 (floods; ignored without security).
  *
  * One per engine, in the core. It never waits: answers are connections of their own (`discovery-response`).
  */
@@ -32,7 +32,7 @@ export interface ReplyStream {
 }
 
 export interface MulticastHandlerPort {
-  /** A discovery of this engine itself: (session id, initiator) of an active or recent session (§2.7). */
+  /** Sent by this engine itself: (session id, initiator) of an active or recent session (§2.7). */
   isOwn(message: DiscoveryMessage | FloodMessage): boolean;
   /** An ASA here supports the objective and can be reached now. */
   supports(message: DiscoveryMessage): boolean;
@@ -52,6 +52,8 @@ export interface MulticastHandlerPort {
   respond(message: DiscoveryMessage, arrival: Arrival): void;
   /** M_RESPONSE with O_DIVERT to the sender. */
   divert(message: DiscoveryMessage, arrival: Arrival): void;
+  /** Into the flood cache, and on to the other links (`flood-relay`). */
+  takeFlood(message: FloodMessage, bytes: Uint8Array, arrival: Arrival): void;
   count(reason: string): void;
 }
 
@@ -67,7 +69,13 @@ export type MulticastHandlerEvent =
       readonly bytes: Uint8Array;
       readonly arrival: Arrival;
     }
-  | { readonly type: 'message.flood'; readonly message: FloodMessage; readonly arrival: Arrival }
+  | {
+      readonly type: 'message.flood';
+      readonly message: FloodMessage;
+      /** As it came. */
+      readonly bytes: Uint8Array;
+      readonly arrival: Arrival;
+    }
   /** M_NOOP (§2.8.13) and M_INVALID: ignored, never answered. */
   | { readonly type: 'message.ignored' }
   /** What could not be decoded, or has no place in a multicast; already counted by reason. */
@@ -110,6 +118,9 @@ export const multicastHandlerMachine = setup({
     },
     divert: ({ context, event }) => {
       if (event.type === 'message.discovery') context.port.divert(event.message, event.arrival);
+    },
+    takeFlood: ({ context, event }) => {
+      if (event.type === 'message.flood') context.port.takeFlood(event.message, event.bytes, event.arrival);
     },
     countRefused: ({ context, event }) => {
       if (event.type === 'message.refused') context.port.count(`multicast.refused.${event.reason}`);
@@ -154,7 +165,8 @@ export const multicastHandlerMachine = setup({
         ],
         'message.flood': [
           { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
-          { actions: { type: 'count', params: { reason: 'multicast.flood.ignored' } } },
+          // §2.8.11: cached, and relayed, without having been asked for.
+          { actions: ['takeFlood', { type: 'count', params: { reason: 'multicast.flood.taken' } }] },
         ],
         'message.ignored': { actions: { type: 'count', params: { reason: 'multicast.ignored' } } },
         'message.refused': { actions: 'countRefused' },
@@ -183,7 +195,7 @@ export function multicastEvent(
     case M_DISCOVERY:
       return { type: 'message.discovery', message, bytes, arrival };
     case M_FLOOD:
-      return { type: 'message.flood', message, arrival };
+      return { type: 'message.flood', message, bytes, arrival };
     default:
       return { type: 'message.ignored' };
   }

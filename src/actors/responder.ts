@@ -24,8 +24,9 @@ import type { Environment, Substrate } from '../substrate/types.js';
 import type { AnnouncedListener, Announcement, DatagramEvent } from './core-protocol.js';
 import type { Discoveries } from './discoveries.js';
 import type { DiscoveryRelays } from './discovery-relays.js';
+import type { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
-import { census, startActor, type ActorCount } from './machine-host.js';
+import { census, rethrowLater, startActor, type ActorCount } from './machine-host.js';
 import {
   multicastEvent,
   multicastHandlerMachine,
@@ -44,6 +45,7 @@ export interface ResponderOptions {
   readonly rapidAnswers: boolean;
   readonly discoveries: () => Discoveries;
   readonly relays: () => DiscoveryRelays;
+  readonly floods: () => Floods;
   /** An answer, encoded, to where its discovery came from. */
   readonly sendBack: (bytes: Uint8Array, to: Arrival) => void;
 }
@@ -58,7 +60,8 @@ export class Responder {
     this.#options = options;
     const { clock, counters } = options;
     const port: MulticastHandlerPort = {
-      isOwn: (message) => options.discoveries().isOwn(message.sessionId, message.initiator),
+      isOwn: ({ sessionId, initiator }) =>
+        options.discoveries().isOwn(sessionId, initiator) || options.floods().isOwn(sessionId, initiator),
       supports: (message) => this.#announcements.has(message.objective.name),
       answersRapidly: (message) => this.#answersRapidly(message),
       knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
@@ -68,6 +71,7 @@ export class Responder {
       respond: (message, arrival) => this.#respond(message, arrival),
       divert: (message, arrival) => this.#divert(message, arrival),
       relay: (message, bytes, arrival) => options.relays().relay(message, bytes, arrival),
+      takeFlood: (message, bytes, arrival) => options.floods().receive(message, bytes, arrival),
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
@@ -219,10 +223,4 @@ function synchObjective(announcement: Announcement, loopCount: number): WireObje
       return objective;
   }
   return undefined;
-}
-
-function rethrowLater(clock: Clock, error: unknown): void {
-  clock.defer(() => {
-    throw error;
-  });
 }

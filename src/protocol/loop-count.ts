@@ -37,8 +37,8 @@ export function firstLoopCount(bytes: Uint8Array): number {
 }
 
 /**
- * What a relay sends: a copy whose first loop count is one less. Undefined if nothing is left of it: "If the result
- * is zero, the message MUST NOT be relayed" (§2.5.4.4, §2.5.6.2).
+ * What a relay sends: a copy whose first loop count is one less. Undefined if nothing is left of it: "MUST
+ * NOT relay the […] message if the result is zero" (§2.5.4.4, §2.5.6.2).
  *
  * A loop count in its shortest form stays in its shortest form, one written longer stays as long.
  */

@@ -1,4 +1,4 @@
-/** How often something may be done: "MUST limit the total rate at which it relays" (RFC 8990 §2.5.4.4, §2.5.6.2). */
+/** How often something may be done: "MUST limit the total rate at which it relays […] messages" (RFC 8990 §2.5.4.4, §2.5.6.2). */
 export class TokenBucket {
   readonly #perMs: number;
   readonly #burst: number;
@@ -12,14 +12,19 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** Whether it may be done at `now` (ms); if so, it counts as done. */
-  take(now: number): boolean {
+  /** Whether it may be done at `now` (ms); nothing is counted. */
+  ready(now: number): boolean {
     const passed = this.#at === undefined ? 0 : now - this.#at;
     if (this.#at === undefined || passed > 0) {
       this.#tokens = Math.min(this.#burst, this.#tokens + passed * this.#perMs);
       this.#at = now;
     }
-    if (this.#tokens < 1) return false;
+    return this.#tokens >= 1;
+  }
+
+  /** Whether it may be done at `now` (ms); if so, it counts as done. */
+  take(now: number): boolean {
+    if (!this.ready(now)) return false;
     this.#tokens -= 1;
     return true;
   }

@@ -6,6 +6,7 @@ import { bindingCases } from './cases/binding.js';
 import { discoveryRelayCases } from './cases/discovery-relay.js';
 import { discoveryResponseCases } from './cases/discovery-response.js';
 import { discoverySessionCases } from './cases/discovery-session.js';
+import { floodRelayCases } from './cases/flood-relay.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
 import { negotiationSessionCases } from './cases/negotiation-session.js';
 import type { MachineSubject } from './cases/play.js';
@@ -19,6 +20,7 @@ export const machines: MachineSubject[] = [
   requestListenerCases,
   discoverySessionCases,
   multicastHandlerCases,
+  floodRelayCases,
   discoveryResponseCases,
   responseConnectionCases,
   discoveryRelayCases,
