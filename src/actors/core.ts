@@ -52,7 +52,8 @@ export class Core {
   #block: Uint32Array;
   #used = 0;
   #security: Security;
-  #interfaces: ReadonlySet<string>;
+  /** Index of each interface: one that is made again under its name is another one. */
+  #interfaces: ReadonlyMap<string, number>;
   #listener: DataPort<never, DatagramEvent> | undefined;
 
   constructor(options: CoreOptions) {
@@ -62,7 +63,7 @@ export class Core {
     this.#office = new SessionIdOffice(this.#ids, clock);
     this.#block = this.#ids.drawBlock();
     this.#security = substrate.environment.security;
-    this.#interfaces = new Set(substrate.environment.interfaces.map(({ name }) => name));
+    this.#interfaces = indexes(substrate.environment);
     this.#ports = new DiscoveryPorts({
       clock,
       substrate,
@@ -231,9 +232,11 @@ export class Core {
     this.#ports.follow(environment);
     this.#wellKnown.follow();
     // What was learnt on an interface that is gone leads nowhere.
-    const names = new Set(environment.interfaces.map(({ name }) => name));
-    for (const name of this.#interfaces) if (!names.has(name)) this.#discoveries.cache.removeInterface(name);
-    this.#interfaces = names;
+    const now = indexes(environment);
+    for (const [name, index] of this.#interfaces) {
+      if (now.get(name) !== index) this.#discoveries.cache.removeInterface(name);
+    }
+    this.#interfaces = now;
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);
@@ -263,4 +266,8 @@ export class Core {
     }
     return this.#block[this.#used++]!;
   }
+}
+
+function indexes({ interfaces }: Environment): ReadonlyMap<string, number> {
+  return new Map(interfaces.map(({ name, index }) => [name, index]));
 }

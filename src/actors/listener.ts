@@ -7,6 +7,7 @@
 import type { AnyActor } from 'xstate';
 import { multicastKind } from '../protocol/index.js';
 import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
+import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
 import type { BoundPort, DatagramEvent } from './core-protocol.js';
@@ -41,13 +42,14 @@ export class Listener {
   readonly #queues: Record<QueueName, DatagramEvent[]> = { discovery: [], flood: [] };
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
-  #ownAddresses = new Set<string>();
+  #environment: Environment;
   #handler: DataPort<DatagramEvent, never> | undefined;
   #turn: QueueName = 'discovery';
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#counters = options.counters;
+    this.#environment = options.substrate.environment;
     this.#unwatch = options.substrate.watch((environment) => this.#follow(environment));
     this.#follow(options.substrate.environment);
   }
@@ -99,11 +101,7 @@ export class Listener {
   }
 
   #follow(environment: Environment): void {
-    this.#ownAddresses = new Set(environment.otherAddresses);
-    for (const info of environment.interfaces) {
-      if (info.linkLocal !== undefined) this.#ownAddresses.add(info.linkLocal);
-      for (const address of info.addresses) this.#ownAddresses.add(address);
-    }
+    this.#environment = environment;
     const names = new Set(environment.interfaces.map((info) => info.name));
     for (const [name, receiver] of this.#receivers) {
       if (names.has(name)) {
@@ -189,7 +187,7 @@ export class Listener {
   #isOwnCopy(datagram: Datagram): boolean {
     for (const sender of this.#own) {
       if (sender.port === datagram.port && sender.interface === datagram.interface) {
-        return this.#ownAddresses.has(datagram.address);
+        return isOwnAddress(this.#environment, datagram.address);
       }
     }
     return false;

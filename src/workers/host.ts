@@ -91,7 +91,7 @@ export function createListenerHost(
   return {
     ready: () => listener.ready(),
     ping: () => undefined,
-    status: () => ({ ...listener.status(), counters: counters.snapshot() }),
+    status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
     close: async () => {
@@ -122,7 +122,7 @@ export function createCoreHost(
   return {
     ready: () => core.ready(),
     ping: () => undefined,
-    status: () => ({ ...core.status(), counters: counters.snapshot() }),
+    status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
     detachClient: (client) => core.detachClient(client),
@@ -161,7 +161,7 @@ export function createSessionsHost(
   return {
     ready: () => Promise.resolve(),
     ping: () => undefined,
-    status: () => ({ ...host.status(), counters: counters.snapshot() }),
+    status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),
     detachClient: (client) => host.detachClient(client),
