@@ -42,12 +42,14 @@ export class Listener {
   readonly #queues: Record<QueueName, DatagramEvent[]> = { discovery: [], flood: [] };
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
+  #environment: Environment;
   #handler: DataPort<DatagramEvent, never> | undefined;
   #turn: QueueName = 'discovery';
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#counters = options.counters;
+    this.#environment = options.substrate.environment;
     this.#unwatch = options.substrate.watch((environment) => this.#follow(environment));
     this.#follow(options.substrate.environment);
   }
@@ -99,6 +101,7 @@ export class Listener {
   }
 
   #follow(environment: Environment): void {
+    this.#environment = environment;
     const names = new Set(environment.interfaces.map((info) => info.name));
     for (const [name, receiver] of this.#receivers) {
       if (names.has(name)) {
@@ -184,7 +187,7 @@ export class Listener {
   #isOwnCopy(datagram: Datagram): boolean {
     for (const sender of this.#own) {
       if (sender.port === datagram.port && sender.interface === datagram.interface) {
-        return isOwnAddress(this.#options.substrate.environment, datagram.address);
+        return isOwnAddress(this.#environment, datagram.address);
       }
     }
     return false;
