@@ -87,6 +87,8 @@ export interface FloodRecord {
   readonly interface: string;
   /** ms of the engine's clock; 0: never. */
   readonly expiresAt: number;
+  /** Initiator field of the flood, 4 or 16 bytes. */
+  readonly initiator?: Uint8Array | undefined;
 }
 
 /** Core → client. */

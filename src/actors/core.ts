@@ -1,16 +1,18 @@
 /**
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
- * multicast handler, the discovery cache and sessions, the ports discoveries are sent from, the session ids.
+ * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
 import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
-import type { Announcement, BoundPort, DatagramBatch } from './core-protocol.js';
 import type { MachineForm } from './compiled-machine.js';
+import { CoreClients } from './core-clients.js';
+import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
 import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
+import { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
 import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
@@ -36,13 +38,16 @@ export class Core {
   readonly #ids: SessionIdSource;
   readonly #office: SessionIdOffice;
   readonly #ports: DiscoveryPorts;
+  readonly #clients: CoreClients;
   readonly #discoveries: Discoveries;
+  readonly #floods: Floods;
   readonly #responder: Responder;
   readonly #unwatch: () => void;
   #block: Uint32Array;
   #used = 0;
   #security: Security;
-  #interfaces: ReadonlySet<string>;
+  /** Index of each interface: one that is made again under its name is another one. */
+  #interfaces: ReadonlyMap<string, number>;
   #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
@@ -52,7 +57,7 @@ export class Core {
     this.#office = new SessionIdOffice(this.#ids, clock);
     this.#block = this.#ids.drawBlock();
     this.#security = substrate.environment.security;
-    this.#interfaces = new Set(substrate.environment.interfaces.map(({ name }) => name));
+    this.#interfaces = indexes(substrate.environment);
     this.#ports = new DiscoveryPorts({
       clock,
       substrate,
@@ -61,6 +66,18 @@ export class Core {
       onStream: (stream, interfaceName) => this.#discoveries.accept(stream, interfaceName),
       onPorts: options.onPorts,
     });
+    this.#clients = new CoreClients({
+      clock,
+      onEvent: (client, event) => this.#handle(client, event),
+      onCredit: () => this.#floods.credit(),
+      onGone: (client) => {
+        this.#discoveries.clientGone(client);
+        this.#floods.clientGone(client);
+      },
+    });
+    const initiatorFor = (name: string): Uint8Array | undefined =>
+      addressBytes(initiatorAddress(substrate.environment, name));
+    const send = (client: string, event: FromCore): void => this.#clients.send(client, event);
     this.#discoveries = new Discoveries({
       clock,
       substrate,
@@ -68,9 +85,23 @@ export class Core {
       limits,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
-      initiatorFor: (name) => addressBytes(initiatorAddress(substrate.environment, name)),
+      initiatorFor,
+      send,
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
+    });
+    this.#floods = new Floods({
+      clock,
+      random: options.random,
+      substrate,
+      counters,
+      limits,
+      nextSessionId: () => this.#nextSessionId(),
+      pairs: () => this.#ports.open,
+      initiatorFor,
+      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      send,
+      isCongested: (client) => this.#clients.isCongested(client),
     });
     this.#responder = new Responder({
       clock,
@@ -79,6 +110,7 @@ export class Core {
       limits,
       machines: options.machines,
       discoveries: () => this.#discoveries,
+      floods: () => this.#floods,
       ownAddress: (name) => ownAddress(substrate.environment, name),
       // A node without any network still reaches itself; ::1 never goes onto the wire.
       localAddress: () => addressForSelf(substrate.environment),
@@ -106,11 +138,11 @@ export class Core {
   }
 
   attachClient(client: string, raw: unknown): void {
-    this.#discoveries.attachClient(client, this.#options.toEndpoint(raw));
+    this.#clients.attach(client, this.#options.toEndpoint(raw));
   }
 
   detachClient(client: string): void {
-    this.#discoveries.detachClient(client);
+    this.#clients.detach(client);
   }
 
   attachSessionHost(name: string, raw: unknown): void {
@@ -132,17 +164,20 @@ export class Core {
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const discoveries = this.#discoveries.status();
     const responder = this.#responder.status();
+    const floods = this.#floods.status();
     return {
-      actors: [...responder.actors, ...discoveries.actors, ...this.#ports.census()],
-      queues: [...discoveries.queues, ...responder.queues],
+      actors: [...responder.actors, ...discoveries.actors, ...floods.actors, ...this.#ports.census()],
+      queues: [...discoveries.queues, ...responder.queues, ...floods.queues],
     };
   }
 
   async close(): Promise<void> {
     this.#unwatch();
     this.#listener?.close();
+    this.#clients.close();
     this.#discoveries.close();
     this.#responder.close();
+    this.#floods.close();
     this.#office.close();
     await this.#ports.close();
   }
@@ -150,13 +185,29 @@ export class Core {
   #follow(environment: Environment): void {
     this.#ports.follow(environment);
     // What was learnt on an interface that is gone leads nowhere.
-    const names = new Set(environment.interfaces.map(({ name }) => name));
-    for (const name of this.#interfaces) if (!names.has(name)) this.#discoveries.cache.removeInterface(name);
-    this.#interfaces = names;
+    const now = indexes(environment);
+    for (const [name, index] of this.#interfaces) {
+      if (now.get(name) !== index) this.#discoveries.cache.removeInterface(name);
+    }
+    this.#interfaces = now;
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);
-    if (environment.security === 'none') this.#discoveries.securityLost();
+    if (environment.security !== 'none') return;
+    this.#discoveries.securityLost();
+    this.#floods.securityLost();
+  }
+
+  #handle(client: string, event: ToCore): void {
+    switch (event.t) {
+      case 'discover':
+        return this.#discoveries.discover(client, event);
+      case 'cancel':
+        this.#discoveries.cancel(client, event.call);
+        return this.#floods.cancel(client, event.call);
+      default:
+        return this.#floods.handle(client, event);
+    }
   }
 
   #nextSessionId(): number {
@@ -167,4 +218,8 @@ export class Core {
     }
     return this.#block[this.#used++]!;
   }
+}
+
+function indexes({ interfaces }: Environment): ReadonlyMap<string, number> {
+  return new Map(interfaces.map(({ name, index }) => [name, index]));
 }

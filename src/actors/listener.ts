@@ -8,6 +8,7 @@
 import type { AnyActor } from 'xstate';
 import { multicastKind } from '../protocol/index.js';
 import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
+import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
 import type { BoundPort, DatagramBatch } from './core-protocol.js';
@@ -50,7 +51,7 @@ export class Listener {
   readonly #sources = new RecentSources();
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
-  #ownAddresses = new Set<string>();
+  #environment: Environment;
   #handler: DataPort<DatagramBatch, never> | undefined;
   #turn: QueueName = 'discovery';
   #passing = false;
@@ -63,6 +64,7 @@ export class Listener {
       discovery: new DatagramQueue(limits.discoveryQueue, limits.discoveryQueueBytes),
       flood: new DatagramQueue(limits.floodQueue, limits.floodQueueBytes),
     };
+    this.#environment = options.substrate.environment;
     this.#unwatch = options.substrate.watch((environment) => this.#follow(environment));
     this.#follow(options.substrate.environment);
   }
@@ -114,11 +116,7 @@ export class Listener {
   }
 
   #follow(environment: Environment): void {
-    this.#ownAddresses = new Set(environment.otherAddresses);
-    for (const info of environment.interfaces) {
-      if (info.linkLocal !== undefined) this.#ownAddresses.add(info.linkLocal);
-      for (const address of info.addresses) this.#ownAddresses.add(address);
-    }
+    this.#environment = environment;
     const names = new Set(environment.interfaces.map((info) => info.name));
     for (const [name, receiver] of this.#receivers) {
       if (names.has(name)) {
@@ -203,7 +201,7 @@ export class Listener {
   #isOwnCopy(datagram: Datagram): boolean {
     for (const sender of this.#own) {
       if (sender.port === datagram.port && sender.interface === datagram.interface) {
-        return this.#ownAddresses.has(datagram.address);
+        return isOwnAddress(this.#environment, datagram.address);
       }
     }
     return false;

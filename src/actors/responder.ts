@@ -27,8 +27,9 @@ import {
   type DiscoveryResponseEvent,
   type DiscoveryResponsePort,
 } from './discovery-response.js';
+import type { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
-import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import { census, rethrowLater, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import {
   multicastEvent,
   multicastHandlerMachine,
@@ -50,6 +51,7 @@ export interface ResponderOptions {
   /** How the multicast handler is run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
   readonly discoveries: () => Discoveries;
+  readonly floods: () => Floods;
   /** The own address to put into a locator for a peer on this interface; undefined while there is none. */
   readonly ownAddress: (interfaceName: string) => string | undefined;
   /** The own address for an ASA of this node. */
@@ -71,11 +73,13 @@ export class Responder {
     this.#options = options;
     const { clock, counters } = options;
     const port: MulticastHandlerPort = {
-      isOwn: (message) => options.discoveries().isOwn(message.sessionId, message.initiator),
+      isOwn: ({ sessionId, initiator }) =>
+        options.discoveries().isOwn(sessionId, initiator) || options.floods().isOwn(sessionId, initiator),
       supports: (message) => this.#announcements.has(message.objective.name),
       knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
       respond: (message, arrival) => this.#respond(message, arrival),
       divert: (message, arrival) => this.#divert(message, arrival),
+      takeFlood: (message, bytes, arrival) => options.floods().receive(message, bytes, arrival),
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
@@ -109,7 +113,7 @@ export class Responder {
       port: datagram.port,
     };
     this.#options.counters.add('multicast.handled');
-    this.#handler.send(multicastEvent(decoded, arrival));
+    this.#handler.send(multicastEvent(decoded, datagram.bytes, arrival));
   }
 
   /** D-07: what other ASAs of this node offer. */
@@ -261,10 +265,4 @@ function responseTo(
 function tcpLocator(address: string, port: number): WireLocator {
   const bytes = addressBytes(address)!;
   return { type: bytes.length === 16 ? 103 : 104, address: bytes, protocol: IPPROTO_TCP, port };
-}
-
-function rethrowLater(clock: Clock, error: unknown): void {
-  clock.defer(() => {
-    throw error;
-  });
 }

@@ -93,7 +93,7 @@ export function createListenerHost(
   return {
     ready: () => listener.ready(),
     ping: () => undefined,
-    status: () => ({ ...listener.status(), counters: counters.snapshot() }),
+    status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
     close: async () => {
@@ -125,7 +125,7 @@ export function createCoreHost(
   return {
     ready: () => core.ready(),
     ping: () => undefined,
-    status: () => ({ ...core.status(), counters: counters.snapshot() }),
+    status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
     detachClient: (client) => core.detachClient(client),
@@ -165,17 +165,14 @@ export function createSessionsHost(
   return {
     ready: () => Promise.resolve(),
     ping: () => undefined,
-    status: () => ({ ...host.status(), counters: counters.snapshot() }),
+    status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),
     detachClient: (client) => host.detachClient(client),
     listen: (request: ListenRequest) => host.listen(request),
     stopListen: (listen) => host.stopListen(listen),
-    setValue: () => host.setValue(),
+    setValue: (listen, value) => host.setValue(listen, value),
     endSessions: (which, code) => host.endSessions(which, code),
-    addSessionIds: (block, own) => host.addSessionIds(block, own),
-    dropSessionIds: (first) => host.dropSessionIds(first),
-    ownsConnection: (local) => host.ownsConnection(local),
     close: async () => {
       link.close();
       await host.close();

@@ -26,12 +26,15 @@ export function substrateFor(
   return { init: { kind: 'simulated', port: there }, ports: [there] };
 }
 
-/** Loads only the substrate that is used: loading code is most of what the start of a thread takes. */
-export async function openSubstrate(init: SubstrateInit, world: World): Promise<Substrate> {
+/**
+ * Loads only the substrate that is used: loading code is most of what the start of a thread takes. `lenient`: for one
+ * more thread of an engine that runs; see `openPlainSubstrate`.
+ */
+export async function openSubstrate(init: SubstrateInit, world: World, lenient = false): Promise<Substrate> {
   switch (init.kind) {
     case 'plain': {
       const { openPlainSubstrate } = await import('../substrate/plain/index.js');
-      return openPlainSubstrate(init.options, { clock: world.clock });
+      return openPlainSubstrate(init.options, { clock: world.clock, lenient });
     }
     case 'simulated': {
       const { openSimulatedSubstrate } = await import('../substrate/simulated/index.js');

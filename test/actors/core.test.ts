@@ -190,7 +190,7 @@ describe('M_RESPONSE (§2.5.4.3, §2.8.5)', () => {
   });
 
   test.each([
-    ['a flood', flood('EX1'), 'multicast.flood.ignored'],
+    ['a flood', flood('EX1'), 'multicast.flood.taken'],
     ['a malformed discovery', [1, 7], 'multicast.refused.message.arity'],
     [
       'a discovery of nothing',

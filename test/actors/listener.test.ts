@@ -118,7 +118,7 @@ describe('what is looked at', () => {
   });
 
   test('limits.maxDatagramBytes: exactly so many pass, one more is dropped unread', async () => {
-    rig.network.link('l1').set({ maxDatagramBytes: 60_000 });
+    rig.network.link('l1').set({ mtu: 60_000 });
     const peer = await rig.peer('peer');
     const lone = await rig.listener('host', { limits: { maxDatagramBytes: 270 } });
     const handler = lone.attachHandler();
