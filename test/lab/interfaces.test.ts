@@ -187,6 +187,20 @@ labDescribe('interfaces and addresses that change, on real links', () => {
     await noRestarts();
   });
 
+  test('a worker that fails while its interface is away is replaced all the same', async () => {
+    await begin();
+    await lab.removeLink(IF);
+    await seesNone(engine);
+    for (const host of ['core', 'listener']) await engine.call('fail', { host, fault: 'throw' });
+    await until(async () => {
+      const { core, listener } = await engine.restarts();
+      return core === 1 && listener === 1;
+    });
+    await lab.restoreLink(IF);
+    await worksAgain();
+    expect(await engine.restarts()).toMatchObject({ core: 1, listener: 1 });
+  });
+
   test('a link that has IPv4 only, renumbered, and deleted and made again', async () => {
     await begin({ ipv6: false, ipv4: true });
     const before = await found(gray, HERE);
