@@ -1,14 +1,18 @@
 /**
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
- * multicast handler, the discovery cache and sessions, the ports discoveries are sent from, the session ids.
+ * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
 import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
-import type { Announcement, BoundPort, DatagramEvent } from './core-protocol.js';
+import { CoreClients } from './core-clients.js';
+import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
+import type { MachineForm } from './compiled-machine.js';
+import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
+import { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
 import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
@@ -20,6 +24,8 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -32,7 +38,9 @@ export class Core {
   readonly #ids: SessionIdSource;
   readonly #office: SessionIdOffice;
   readonly #ports: DiscoveryPorts;
+  readonly #clients: CoreClients;
   readonly #discoveries: Discoveries;
+  readonly #floods: Floods;
   readonly #responder: Responder;
   readonly #unwatch: () => void;
   #block: Uint32Array;
@@ -40,7 +48,7 @@ export class Core {
   #security: Security;
   /** Index of each interface: one that is made again under its name is another one. */
   #interfaces: ReadonlyMap<string, number>;
-  #listener: DataPort<never, DatagramEvent> | undefined;
+  #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, limits } = options;
@@ -58,6 +66,18 @@ export class Core {
       onStream: (stream, interfaceName) => this.#discoveries.accept(stream, interfaceName),
       onPorts: options.onPorts,
     });
+    this.#clients = new CoreClients({
+      clock,
+      onEvent: (client, event) => this.#handle(client, event),
+      onCredit: () => this.#floods.credit(),
+      onGone: (client) => {
+        this.#discoveries.clientGone(client);
+        this.#floods.clientGone(client);
+      },
+    });
+    const initiatorFor = (name: string): Uint8Array | undefined =>
+      addressBytes(initiatorAddress(substrate.environment, name));
+    const send = (client: string, event: FromCore): void => this.#clients.send(client, event);
     this.#discoveries = new Discoveries({
       clock,
       substrate,
@@ -65,16 +85,32 @@ export class Core {
       limits,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
-      initiatorFor: (name) => addressBytes(initiatorAddress(substrate.environment, name)),
+      initiatorFor,
+      send,
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
+    });
+    this.#floods = new Floods({
+      clock,
+      random: options.random,
+      substrate,
+      counters,
+      limits,
+      nextSessionId: () => this.#nextSessionId(),
+      pairs: () => this.#ports.open,
+      initiatorFor,
+      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      send,
+      isCongested: (client) => this.#clients.isCongested(client),
     });
     this.#responder = new Responder({
       clock,
       substrate,
       counters,
       limits,
+      machines: options.machines,
       discoveries: () => this.#discoveries,
+      floods: () => this.#floods,
       ownAddress: (name) => ownAddress(substrate.environment, name),
       // A node without any network still reaches itself; ::1 never goes onto the wire.
       localAddress: () => addressForSelf(substrate.environment),
@@ -91,19 +127,22 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
-      onEvents: (datagrams) => {
-        for (const datagram of datagrams) this.#responder.handle(datagram);
+    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+      countOf: datagramCount,
+      onEvents: (batches) => {
+        for (const batch of batches) {
+          for (const datagram of datagramsOf(batch)) this.#responder.handle(datagram);
+        }
       },
     });
   }
 
   attachClient(client: string, raw: unknown): void {
-    this.#discoveries.attachClient(client, this.#options.toEndpoint(raw));
+    this.#clients.attach(client, this.#options.toEndpoint(raw));
   }
 
   detachClient(client: string): void {
-    this.#discoveries.detachClient(client);
+    this.#clients.detach(client);
   }
 
   attachSessionHost(name: string, raw: unknown): void {
@@ -125,17 +164,20 @@ export class Core {
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const discoveries = this.#discoveries.status();
     const responder = this.#responder.status();
+    const floods = this.#floods.status();
     return {
-      actors: [...responder.actors, ...discoveries.actors, ...this.#ports.census()],
-      queues: [...discoveries.queues, ...responder.queues],
+      actors: [...responder.actors, ...discoveries.actors, ...floods.actors, ...this.#ports.census()],
+      queues: [...discoveries.queues, ...responder.queues, ...floods.queues],
     };
   }
 
   async close(): Promise<void> {
     this.#unwatch();
     this.#listener?.close();
+    this.#clients.close();
     this.#discoveries.close();
     this.#responder.close();
+    this.#floods.close();
     this.#office.close();
     await this.#ports.close();
   }
@@ -151,7 +193,21 @@ export class Core {
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);
-    if (environment.security === 'none') this.#discoveries.securityLost();
+    if (environment.security !== 'none') return;
+    this.#discoveries.securityLost();
+    this.#floods.securityLost();
+  }
+
+  #handle(client: string, event: ToCore): void {
+    switch (event.t) {
+      case 'discover':
+        return this.#discoveries.discover(client, event);
+      case 'cancel':
+        this.#discoveries.cancel(client, event.call);
+        return this.#floods.cancel(client, event.call);
+      default:
+        return this.#floods.handle(client, event);
+    }
   }
 
   #nextSessionId(): number {

@@ -23,7 +23,7 @@ import {
   type ResponseMessage,
   type WireLocator,
 } from '../protocol/index.js';
-import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
+import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { PortPair, Stream, Substrate } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
@@ -45,6 +45,7 @@ export interface DiscoveriesOptions {
   readonly initiatorFor: (interfaceName: string) => Uint8Array | undefined;
   /** Locators of the objective at other ASAs of this node (D-07). */
   readonly localLocators: (objective: string, asa: number) => readonly CachedLocator[];
+  readonly send: (client: string, event: FromCore) => void;
 }
 
 type DiscoverCall = Extract<ToCore, { t: 'discover' }>;
@@ -65,7 +66,6 @@ interface Session {
 export class Discoveries {
   readonly cache: DiscoveryCache;
   readonly #options: DiscoveriesOptions;
-  readonly #clients = new Map<string, DataPort<FromCore, ToCore>>();
   readonly #sessions = new Map<number, Session>();
   readonly #byCall = new Map<string, Session>();
   readonly #recent = new Map<number, readonly Uint8Array[]>();
@@ -80,25 +80,11 @@ export class Discoveries {
     this.cache = new DiscoveryCache({ maxEntries: options.limits.discoveryCache });
   }
 
-  attachClient(client: string, endpoint: Endpoint): void {
-    this.detachClient(client);
-    const port = new DataPort<FromCore, ToCore>(endpoint, this.#options.clock, {
-      onEvents: (events) => {
-        for (const event of events) {
-          if (event.t === 'discover') this.#discover(client, event);
-          else this.#byCall.get(`${client} ${event.call}`)?.actor?.send({ type: 'cancelled' });
-        }
-      },
-      onClose: () => this.detachClient(client),
-    });
-    this.#clients.set(client, port);
+  cancel(client: string, call: number): void {
+    this.#byCall.get(`${client} ${call}`)?.actor?.send({ type: 'cancelled' });
   }
 
-  detachClient(client: string): void {
-    const port = this.#clients.get(client);
-    if (!port) return;
-    this.#clients.delete(client);
-    port.close();
+  clientGone(client: string): void {
     for (const session of [...this.#sessions.values()]) {
       if (session.client === client) session.actor?.send({ type: 'cancelled' });
     }
@@ -187,12 +173,11 @@ export class Discoveries {
   }
 
   close(): void {
-    for (const client of [...this.#clients.keys()]) this.detachClient(client);
     for (const connection of [...this.#connections.values()]) connection.send({ type: 'stopped' });
     this.#linger.abortAll();
   }
 
-  #discover(client: string, call: DiscoverCall): void {
+  discover(client: string, call: DiscoverCall): void {
     const { clock, substrate, counters, limits } = this.#options;
     const now = clock.now();
     const { name } = call.objective;
@@ -335,7 +320,7 @@ export class Discoveries {
     const key = `${locatorKey(locator.locator)} ${locator.interface}`;
     if (seen.has(key)) return;
     seen.add(key);
-    this.#clients.get(client)?.send({ t: 'found', call, locator });
+    this.#options.send(client, { t: 'found', call, locator });
   }
 
   #finish(session: Session, failure: Failure | undefined): void {
@@ -352,7 +337,7 @@ export class Discoveries {
   }
 
   #done(client: string, call: number, failure: Failure | undefined): void {
-    this.#clients.get(client)?.send({ t: 'done', call, failure });
+    this.#options.send(client, { t: 'done', call, failure });
   }
 }
 

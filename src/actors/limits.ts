@@ -2,6 +2,7 @@
  * Every limit of the engine, with its default. Each one is counted under the name given here when it is reached,
  * and can be set through `Grasp.start({ limits })`.
  */
+import { RELAY_MEMORY_MS } from '../protocol/index.js';
 import { DEFAULT_SESSION_LIMITS, type CompleteSessionLimits } from './session-limits.js';
 
 /** Limits of the listener worker. */
@@ -10,6 +11,10 @@ export interface ListenerLimits {
   readonly discoveryQueue: number;
   /** Floods waiting for the handler; beyond: dropped as `multicast.flood.queue-full`. */
   readonly floodQueue: number;
+  /** Bytes of memory for the waiting discoveries, taken at start; beyond: `multicast.discovery.queue-full`. */
+  readonly discoveryQueueBytes: number;
+  /** Bytes of memory for the waiting floods, taken at start; beyond: `multicast.flood.queue-full`. */
+  readonly floodQueueBytes: number;
   /** Datagrams handed to the handler and not yet handled. */
   readonly handlerWindow: number;
   /** Largest datagram looked at, bytes; larger: dropped as `multicast.too-big` (RFC 8990 §2.8.3). */
@@ -36,6 +41,22 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly responseConnections: number;
   /** ms until such a connection is closed. */
   readonly responseMs: number;
+  /** Entries of the flood cache; when full the one flooded longest ago goes, `flood-cache.evicted`. */
+  readonly floodCache: number;
+  /** Entries of one objective, likewise. */
+  readonly floodsPerObjective: number;
+  /** Floods relayed per second (RFC 8990 §2.5.6.2); beyond: cached, not relayed, `flood.relay.rate`. */
+  readonly floodRelayRate: number;
+  /** Floods relayed at once after a pause; beyond: `flood.relay.rate`. */
+  readonly floodRelayBurst: number;
+  /** Floods remembered, not to relay them twice; beyond: cached, not relayed, `flood.relay.memory-full`. */
+  readonly floodMemory: number;
+  /** Own floods remembered, to know copies of them; beyond, a copy is taken for another's: `flood.own-memory-full`. */
+  readonly ownFloodMemory: number;
+  /** ms for which they are remembered; RFC 8990 §2.5.6.2 wants 120,000 at least. */
+  readonly relayMemoryMs: number;
+  /** Copies of relayed floods the network has not taken yet; beyond: not relayed, `flood.relay.backlog`. */
+  readonly floodRelaysInFlight: number;
 }
 
 /** Limits held by the supervisor. */
@@ -57,6 +78,8 @@ export const DEFAULT_LIMITS: Limits = {
   objectives: 10_000,
   discoveryQueue: 1_024,
   floodQueue: 4_096,
+  discoveryQueueBytes: 262_144,
+  floodQueueBytes: 2_097_152,
   handlerWindow: 1_024,
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,
@@ -68,5 +91,13 @@ export const DEFAULT_LIMITS: Limits = {
   responseConnectMs: 1_000,
   responseConnections: 256,
   responseMs: 10_000,
+  floodCache: 10_000,
+  floodsPerObjective: 1_000,
+  floodRelayRate: 2_000,
+  floodRelayBurst: 2_000,
+  floodMemory: 500_000,
+  ownFloodMemory: 100_000,
+  relayMemoryMs: RELAY_MEMORY_MS,
+  floodRelaysInFlight: 4_096,
   sessionWindow: 4_096,
 };

@@ -1,5 +1,5 @@
 import { createActor, type Actor, type AnyActor, type AnyStateMachine, type InputFrom } from 'xstate';
-import type { Counters } from '../runtime/index.js';
+import type { Clock, Counters } from '../runtime/index.js';
 
 /** One line of a census: how many actors of a machine are in a state. */
 export interface ActorCount {
@@ -34,6 +34,13 @@ export function startActor<M extends AnyStateMachine>(
   });
   actor.start();
   return actor;
+}
+
+/** For a machine that must not fail: the worker ends, and is replaced. */
+export function rethrowLater(clock: Clock, error: unknown): void {
+  clock.defer(() => {
+    throw error;
+  });
 }
 
 /** Counts actors by machine and state. */

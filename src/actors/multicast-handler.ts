@@ -1,6 +1,6 @@
 /**
  * Multicast handler: what a node does with each multicast of its neighbours. RFC 8990 §2.5.4.3 (discovery),
- * §2.8.2 (unknown messages are silently discarded), §2.5.6.2 (floods are ignored without security).
+ * §2.8.2 (unknown messages are silently discarded), §2.5.6.2 (floods; ignored without security).
  *
  * One per engine, in the core. It never waits: answers are connections of their own (`discovery-response`).
  */
@@ -21,7 +21,7 @@ export interface Arrival {
 }
 
 export interface MulticastHandlerPort {
-  /** A discovery of this engine itself: (session id, initiator) of an active or recent session (§2.7). */
+  /** Sent by this engine itself: (session id, initiator) of an active or recent session (§2.7). */
   isOwn(message: DiscoveryMessage | FloodMessage): boolean;
   /** An ASA here supports the objective and can be reached now. */
   supports(message: DiscoveryMessage): boolean;
@@ -31,6 +31,8 @@ export interface MulticastHandlerPort {
   respond(message: DiscoveryMessage, arrival: Arrival): void;
   /** M_RESPONSE with O_DIVERT to the sender. */
   divert(message: DiscoveryMessage, arrival: Arrival): void;
+  /** Into the flood cache, and on to the other links (`flood-relay`). */
+  takeFlood(message: FloodMessage, bytes: Uint8Array, arrival: Arrival): void;
   count(reason: string): void;
 }
 
@@ -40,7 +42,13 @@ export interface MulticastHandlerContext {
 
 export type MulticastHandlerEvent =
   | { readonly type: 'message.discovery'; readonly message: DiscoveryMessage; readonly arrival: Arrival }
-  | { readonly type: 'message.flood'; readonly message: FloodMessage; readonly arrival: Arrival }
+  | {
+      readonly type: 'message.flood';
+      readonly message: FloodMessage;
+      /** As it came. */
+      readonly bytes: Uint8Array;
+      readonly arrival: Arrival;
+    }
   /** M_NOOP (§2.8.13) and M_INVALID: ignored, never answered. */
   | { readonly type: 'message.ignored' }
   /** What could not be decoded, or has no place in a multicast; already counted by reason. */
@@ -69,6 +77,9 @@ export const multicastHandlerMachine = setup({
     },
     divert: ({ context, event }) => {
       if (event.type === 'message.discovery') context.port.divert(event.message, event.arrival);
+    },
+    takeFlood: ({ context, event }) => {
+      if (event.type === 'message.flood') context.port.takeFlood(event.message, event.bytes, event.arrival);
     },
     countRefused: ({ context, event }) => {
       if (event.type === 'message.refused') context.port.count(`multicast.refused.${event.reason}`);
@@ -99,7 +110,8 @@ export const multicastHandlerMachine = setup({
         ],
         'message.flood': [
           { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
-          { actions: { type: 'count', params: { reason: 'multicast.flood.ignored' } } },
+          // §2.8.11: cached, and relayed, without having been asked for.
+          { actions: ['takeFlood', { type: 'count', params: { reason: 'multicast.flood.taken' } }] },
         ],
         'message.ignored': { actions: { type: 'count', params: { reason: 'multicast.ignored' } } },
         'message.refused': { actions: 'countRefused' },
@@ -117,14 +129,18 @@ export const multicastHandlerMachine = setup({
 });
 
 /** The event for a decoded multicast; one table, no decision. */
-export function multicastEvent(decoded: DecodeResult, arrival: Arrival): MulticastHandlerEvent {
+export function multicastEvent(
+  decoded: DecodeResult,
+  bytes: Uint8Array,
+  arrival: Arrival,
+): MulticastHandlerEvent {
   if (!decoded.ok) return { type: 'message.refused', reason: decoded.reason };
   const { message } = decoded;
   switch (message.type) {
     case M_DISCOVERY:
       return { type: 'message.discovery', message, arrival };
     case M_FLOOD:
-      return { type: 'message.flood', message, arrival };
+      return { type: 'message.flood', message, bytes, arrival };
     default:
       return { type: 'message.ignored' };
   }

@@ -19,6 +19,7 @@ import {
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { Environment, Stream, Substrate } from '../substrate/types.js';
 import { Cancellation } from './cancellation.js';
+import { compileMachine, type MachineForm } from './compiled-machine.js';
 import type { Announcement, DatagramEvent } from './core-protocol.js';
 import { addressBytes, type Discoveries } from './discoveries.js';
 import {
@@ -26,8 +27,9 @@ import {
   type DiscoveryResponseEvent,
   type DiscoveryResponsePort,
 } from './discovery-response.js';
+import type { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
-import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import { census, rethrowLater, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import {
   multicastEvent,
   multicastHandlerMachine,
@@ -38,12 +40,18 @@ import {
 /** ms a peer has to close its side of a connection after it got its M_RESPONSE. */
 const CLOSE_MS = 2_000;
 
+/** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
+const compiledHandler = compileMachine(multicastHandlerMachine) as unknown as typeof multicastHandlerMachine;
+
 export interface ResponderOptions {
   readonly clock: Clock;
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly discoveries: () => Discoveries;
+  readonly floods: () => Floods;
   /** The own address to put into a locator for a peer on this interface; undefined while there is none. */
   readonly ownAddress: (interfaceName: string) => string | undefined;
   /** The own address for an ASA of this node. */
@@ -65,15 +73,17 @@ export class Responder {
     this.#options = options;
     const { clock, counters } = options;
     const port: MulticastHandlerPort = {
-      isOwn: (message) => options.discoveries().isOwn(message.sessionId, message.initiator),
+      isOwn: ({ sessionId, initiator }) =>
+        options.discoveries().isOwn(sessionId, initiator) || options.floods().isOwn(sessionId, initiator),
       supports: (message) => this.#announcements.has(message.objective.name),
       knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
       respond: (message, arrival) => this.#respond(message, arrival),
       divert: (message, arrival) => this.#divert(message, arrival),
+      takeFlood: (message, bytes, arrival) => options.floods().receive(message, bytes, arrival),
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
-      multicastHandlerMachine,
+      options.machines === 'interpreted' ? multicastHandlerMachine : compiledHandler,
       { input: { port } },
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },
@@ -103,7 +113,7 @@ export class Responder {
       port: datagram.port,
     };
     this.#options.counters.add('multicast.handled');
-    this.#handler.send(multicastEvent(decoded, arrival));
+    this.#handler.send(multicastEvent(decoded, datagram.bytes, arrival));
   }
 
   /** D-07: what other ASAs of this node offer. */
@@ -255,10 +265,4 @@ function responseTo(
 function tcpLocator(address: string, port: number): WireLocator {
   const bytes = addressBytes(address)!;
   return { type: bytes.length === 16 ? 103 : 104, address: bytes, protocol: IPPROTO_TCP, port };
-}
-
-function rethrowLater(clock: Clock, error: unknown): void {
-  clock.defer(() => {
-    throw error;
-  });
 }

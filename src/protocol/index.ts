@@ -30,3 +30,8 @@ export * from './address.js';
 export * from './locator.js';
 export * from './session-id.js';
 export * from './discovery-cache.js';
+export * from './flood-cache.js';
+export * from './flood-copy.js';
+export { firstLoopCount, relayCopy } from './loop-count.js';
+export { RelayMemory, type RelayMemoryOptions } from './relay-memory.js';
+export { TokenBucket } from './token-bucket.js';

@@ -24,6 +24,11 @@ export function close(): void {
   bytes = NOTHING;
 }
 
+/** Where the cursor is. */
+export function offset(): number {
+  return position;
+}
+
 /** The argument of the head at the cursor (not indefinite); steps over the head. */
 function argument(): number {
   const info = bytes[position++]! & 31;

@@ -29,7 +29,8 @@ const flooded: FloodMessage = {
   objectives: [],
 };
 const discovery: MulticastHandlerEvent = { type: 'message.discovery', message: asked, arrival };
-const flood: MulticastHandlerEvent = { type: 'message.flood', message: flooded, arrival };
+const bytes = Uint8Array.of(9);
+const flood: MulticastHandlerEvent = { type: 'message.flood', message: flooded, bytes, arrival };
 const noop: MulticastHandlerEvent = { type: 'message.ignored' };
 const refused: MulticastHandlerEvent = { type: 'message.refused', reason: 'message.unknown-type' };
 const lost: MulticastHandlerEvent = { type: 'security.lost' };
@@ -101,7 +102,19 @@ const cases: MachineCase[] = [
     facts(true, true, true),
   ),
   on('§2.7 its own flood is known as such', [], flood, counted('multicast.own'), facts(true, false, false)),
-  on('a flood of another node', [], flood, counted('multicast.flood.ignored'), nobody),
+  on(
+    'G-2.8.11-01 -08 a flood of another node is taken, without having been asked for',
+    [],
+    flood,
+    {
+      state: 'handling',
+      effects: [
+        ['takeFlood', flooded, bytes, arrival],
+        ['count', 'multicast.flood.taken'],
+      ],
+    },
+    nobody,
+  ),
   on('G-2.8.13-02 M_NOOP is ignored', [], noop, counted('multicast.ignored'), nobody),
   on(
     'G-2.8.2-07 what cannot be understood is counted by reason and discarded in silence',
