@@ -219,6 +219,15 @@ labDescribe('interfaces and addresses that change, on real links', () => {
     await noRestarts();
   });
 
+  test('a node with IPv4 only finds one that has both, and is given an address it can reach', async () => {
+    await begin({ ipv4: true });
+    const script = `echo 1 > /proc/sys/net/ipv6/conf/${IF}/disable_ipv6`;
+    await lab.run('a', ['sh', '-ec', script]);
+    await sees(engine, ([info]) => info !== undefined && info['linkLocal'] === undefined);
+    await until(() => negotiates(engine, THERE));
+    expect(await found(engine, THERE)).toBe(lab.addresses('b', IF).ipv4);
+  });
+
   test('an interface that loses IPv6 goes on by IPv4, and takes IPv6 up again', async () => {
     await begin({ ipv4: true });
     const ipv6 = async (on: boolean): Promise<void> => {
