@@ -24,6 +24,8 @@ export interface HostStatus {
   readonly actors: ActorCount[];
   readonly queues: QueueStatus[];
   readonly counters: Record<string, number>;
+  /** Core: it has unicast port 7017. */
+  readonly wellKnown?: boolean | undefined;
 }
 
 /** Control calls every host answers. */
@@ -64,6 +66,8 @@ export interface SessionsControl extends HostControl, SessionHostControl {
 export interface HostSettings {
   readonly limits: Limits;
   readonly listenSelf: boolean;
+  /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
+  readonly rapidAnswers: boolean;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
@@ -113,6 +117,7 @@ export function createCoreHost(
     machines: settings.machines,
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
+    rapidAnswers: settings.rapidAnswers,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
