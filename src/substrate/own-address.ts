@@ -49,23 +49,12 @@ export function isOwnAddress({ interfaces, otherAddresses }: Environment, text: 
 /**
  * The address this node gives in locators: the first usable one of the chosen interfaces, else of any other
  * interface including `lo`, else the link-local one of `interfaceName`, which is valid on that link only.
- * IPv6 comes before IPv4 on each step; `towards` an IPv4 address, which is all its owner may have, any usable IPv4
- * address comes first. Undefined if there is none; `::1` never goes out.
+ * IPv6 comes before IPv4 on each step. Undefined if there is none; `::1` never goes out.
  */
-export function ownAddress(
-  environment: Environment,
-  interfaceName?: string,
-  towards?: string,
-): string | undefined {
+export function ownAddress(environment: Environment, interfaceName?: string): string | undefined {
   const { interfaces, otherAddresses } = environment;
-  const chosen = interfaces.flatMap((info) => info.addresses);
-  if (towards !== undefined && !towards.includes(':')) {
-    const isV4 = (address: string): boolean => !address.includes(':');
-    const ipv4 = first(chosen.filter(isV4)) ?? first(otherAddresses.filter(isV4));
-    if (ipv4 !== undefined) return ipv4;
-  }
   return (
-    first(chosen) ??
+    first(interfaces.flatMap((info) => info.addresses)) ??
     first(otherAddresses) ??
     (interfaceName === undefined ? undefined : linkLocalOf(environment, interfaceName))
   );

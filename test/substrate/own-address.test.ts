@@ -39,14 +39,6 @@ describe('§2.9.5.1 own address', () => {
     expect(ownAddress(environment({ eth0: { addresses: ['192.0.2.7'] } }, ['fd00::9']))).toBe('192.0.2.7');
   });
 
-  test('towards an IPv4 address is an IPv4 one, if there is any', () => {
-    expect(ownAddress(full, 'eth1', '192.0.2.9')).toBe('192.0.2.7');
-    expect(ownAddress(full, 'eth1', 'fe80::9')).toBe('2001:db8::1');
-    const elsewhere = environment({ eth0: { addresses: ['fd00::1'] } }, ['192.0.2.8']);
-    expect(ownAddress(elsewhere, 'eth0', '192.0.2.9')).toBe('192.0.2.8');
-    expect(ownAddress(environment({ eth0: { addresses: ['fd00::1'] } }), 'eth0', '192.0.2.9')).toBe('fd00::1');
-  });
-
   test('else one of another interface, lo included', () => {
     const only = environment({ eth0: { linkLocal: 'fe80::1' } }, ['2001:db8:ffff::1']);
     expect(ownAddress(only, 'eth0')).toBe('2001:db8:ffff::1');
