@@ -94,7 +94,10 @@ export class Core {
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
-      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      localInitiator: () => {
+        const { environment } = substrate;
+        return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
+      },
       send,
       isCongested: (client) => this.#clients.isCongested(client),
     });

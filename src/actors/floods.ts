@@ -126,7 +126,7 @@ export class Floods {
       case 'flood.get':
         return this.#tell(client, call.call, call.objective);
       case 'flood.watch':
-        return this.#watches.add({ client, call: call.call, objective: call.objective });
+        return this.#watch(client, call.call, call.objective);
       case 'flood.expire':
         if (this.#cache.remove(call.objective, call.locator, clock.now()))
           this.#watches.changed(call.objective);
@@ -161,6 +161,7 @@ export class Floods {
         { name: 'flood.cache', length: this.#cache.size, limit: limits.floodCache },
         { name: 'flood.memory', length: this.#relayed.size, limit: limits.floodMemory },
         { name: 'flood.own-memory', length: this.#own.size, limit: limits.ownFloodMemory },
+        { name: 'flood.watches', length: this.#watches.size, limit: limits.floodWatches },
         { name: 'flood.sending', length: this.#underWay, limit: limits.floodRelaysInFlight },
       ],
     };
@@ -270,6 +271,13 @@ export class Floods {
         () => settle('multicast.send-failed'),
       );
     }
+  }
+
+  #watch(client: string, call: number, objective: string): void {
+    const { counters, limits } = this.#options;
+    if (this.#watches.size < limits.floodWatches) return this.#watches.add({ client, call, objective });
+    counters.add('flood.watches-full');
+    this.#done(client, call, { code: ErrorCode.overload, detail: 'too many watches of floods' });
   }
 
   #tell(client: string, call: number, objective: string): void {
