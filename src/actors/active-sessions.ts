@@ -1,5 +1,6 @@
+import { isOwnAddress, plainAddress } from '../substrate/own-address.js';
 import type { Environment, Target } from '../substrate/types.js';
-import type { Clash } from './negotiation-port.js';
+import type { Clash } from './session-port.js';
 import type { SessionIds } from './session-ids.js';
 
 /**
@@ -55,27 +56,10 @@ export class ActiveSessions {
   }
 }
 
-/** The same address however a dual-stack socket or a zone writes it. */
-function plainAddress(address: string): string {
-  const zone = address.indexOf('%');
-  const bare = zone < 0 ? address : address.slice(0, zone);
-  return bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice(7) : bare;
-}
-
 function endKey({ address, port }: Target): string {
   return `${plainAddress(address)} ${port}`;
 }
 
 function incomingKey(sessionId: number, { address, interface: name }: Target): string {
   return `${sessionId} ${plainAddress(address)} ${name ?? ''}`;
-}
-
-function isOwnAddress({ interfaces, otherAddresses }: Environment, text: string): boolean {
-  const address = plainAddress(text);
-  return (
-    address === '::1' ||
-    address.startsWith('127.') ||
-    otherAddresses.includes(address) ||
-    interfaces.some(({ linkLocal, addresses }) => linkLocal === address || addresses.includes(address))
-  );
 }

@@ -7,7 +7,9 @@ import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } f
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import { CoreClients } from './core-clients.js';
-import type { Announcement, BoundPort, DatagramEvent, FromCore, ToCore } from './core-protocol.js';
+import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
+import type { MachineForm } from './compiled-machine.js';
+import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import { Floods } from './floods.js';
@@ -22,6 +24,8 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler and the flood relay are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -42,8 +46,9 @@ export class Core {
   #block: Uint32Array;
   #used = 0;
   #security: Security;
-  #interfaces: ReadonlySet<string>;
-  #listener: DataPort<never, DatagramEvent> | undefined;
+  /** Index of each interface: one that is made again under its name is another one. */
+  #interfaces: ReadonlyMap<string, number>;
+  #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, limits } = options;
@@ -52,7 +57,7 @@ export class Core {
     this.#office = new SessionIdOffice(this.#ids, clock);
     this.#block = this.#ids.drawBlock();
     this.#security = substrate.environment.security;
-    this.#interfaces = new Set(substrate.environment.interfaces.map(({ name }) => name));
+    this.#interfaces = indexes(substrate.environment);
     this.#ports = new DiscoveryPorts({
       clock,
       substrate,
@@ -91,6 +96,7 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
@@ -106,6 +112,7 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       discoveries: () => this.#discoveries,
       floods: () => this.#floods,
       ownAddress: (name) => ownAddress(substrate.environment, name),
@@ -124,9 +131,12 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
-      onEvents: (datagrams) => {
-        for (const datagram of datagrams) this.#responder.handle(datagram);
+    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+      countOf: datagramCount,
+      onEvents: (batches) => {
+        for (const batch of batches) {
+          for (const datagram of datagramsOf(batch)) this.#responder.handle(datagram);
+        }
       },
     });
   }
@@ -179,9 +189,11 @@ export class Core {
   #follow(environment: Environment): void {
     this.#ports.follow(environment);
     // What was learnt on an interface that is gone leads nowhere.
-    const names = new Set(environment.interfaces.map(({ name }) => name));
-    for (const name of this.#interfaces) if (!names.has(name)) this.#discoveries.cache.removeInterface(name);
-    this.#interfaces = names;
+    const now = indexes(environment);
+    for (const [name, index] of this.#interfaces) {
+      if (now.get(name) !== index) this.#discoveries.cache.removeInterface(name);
+    }
+    this.#interfaces = now;
     if (environment.security === this.#security) return;
     this.#security = environment.security;
     this.#responder.follow(environment);
@@ -210,4 +222,8 @@ export class Core {
     }
     return this.#block[this.#used++]!;
   }
+}
+
+function indexes({ interfaces }: Environment): ReadonlyMap<string, number> {
+  return new Map(interfaces.map(({ name, index }) => [name, index]));
 }

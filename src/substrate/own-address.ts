@@ -21,6 +21,32 @@ export function isUsable(address: string): boolean {
 }
 
 /**
+ * Whether a domain name means something on one link or host only (mDNS `.local`, `localhost`): never what a peer
+ * elsewhere meant (RFC 8990 §2.9.5.3).
+ */
+export function isLocalName(name: string): boolean {
+  return /(^|\.)(local|localhost)\.?$/i.test(name);
+}
+
+/** An address without zone, and as IPv4 where a dual-stack socket writes it mapped. */
+export function plainAddress(text: string): string {
+  const zone = text.indexOf('%');
+  const bare = zone < 0 ? text : text.slice(0, zone);
+  return bare.startsWith('::ffff:') && bare.includes('.') ? bare.slice('::ffff:'.length) : bare;
+}
+
+/** Whether something that comes from this address comes from this host, loopback included. */
+export function isOwnAddress({ interfaces, otherAddresses }: Environment, text: string): boolean {
+  const address = plainAddress(text);
+  return (
+    address === '::1' ||
+    address.startsWith('127.') ||
+    otherAddresses.includes(address) ||
+    interfaces.some(({ linkLocal, addresses }) => linkLocal === address || addresses.includes(address))
+  );
+}
+
+/**
  * The address this node gives in locators: the first usable one of the chosen interfaces, else of any other
  * interface including `lo`, else the link-local one of `interfaceName`, which is valid on that link only.
  * IPv6 comes before IPv4 on each step. Undefined if there is none; `::1` never goes out.
@@ -40,9 +66,10 @@ export function ownAddress(environment: Environment, interfaceName?: string): st
  * link-local address will do: the field only tells session identifiers of different nodes apart.
  */
 export function initiatorAddress(environment: Environment, interfaceName?: string): string | undefined {
+  const { interfaces } = environment;
   return (
     ownAddress(environment, interfaceName) ??
-    environment.interfaces.map((info) => info.linkLocal).find((address) => address !== undefined)
+    interfaces.map(({ name }) => linkLocalOf(environment, name)).find((address) => address !== undefined)
   );
 }
 
@@ -54,8 +81,10 @@ export function addressForSelf(environment: Environment): string {
   return ownAddress(environment) ?? '::1';
 }
 
+/** IPv6 before IPv4 (169.254.0.0/16, RFC 3927). */
 function linkLocalOf(environment: Environment, interfaceName: string): string | undefined {
-  return environment.interfaces.find((info) => info.name === interfaceName)?.linkLocal;
+  const info = environment.interfaces.find(({ name }) => name === interfaceName);
+  return info?.linkLocal ?? info?.addresses.find((address) => /^169\.254\./.test(address));
 }
 
 function first(addresses: readonly string[]): string | undefined {

@@ -195,6 +195,8 @@ export interface Substrate {
     onStream: (stream: Stream, interfaceName: string | undefined) => void;
     onLost: (error: SubstrateError) => void;
   }): Promise<WellKnownPort>;
+  /** What came and was dropped here because no interface could be told for it, by reason; absent: nothing ever is. */
+  dropped?(): Readonly<Record<string, number>>;
   /** Listens on every address of the node. */
   listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener>;
   /** Opens a stream; rejects with `refused`, `unreachable`, `timeout`, `local`. */

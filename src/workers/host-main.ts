@@ -36,7 +36,8 @@ export async function runHost(init: HostInit, world: World): Promise<HostControl
 }
 
 async function build(init: HostInit, world: World): Promise<HostControl> {
-  const substrate = await openSubstrate(init.substrate, world);
+  // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
+  const substrate = await openSubstrate(init.substrate, world, true);
   const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
   switch (init.role) {
     case 'listener':

@@ -64,7 +64,7 @@ export interface SessionsControl extends HostControl, SessionHostControl {
 export interface HostSettings {
   readonly limits: Limits;
   readonly listenSelf: boolean;
-  /** How sessions' machines are run. */
+  /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -87,7 +87,7 @@ export function createListenerHost(
   return {
     ready: () => listener.ready(),
     ping: () => undefined,
-    status: () => ({ ...listener.status(), counters: counters.snapshot() }),
+    status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
     close: async () => {
@@ -110,6 +110,7 @@ export function createCoreHost(
     substrate,
     counters,
     limits: settings.limits,
+    machines: settings.machines,
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     onPorts: (ports) => events.portsChanged(ports),
@@ -117,7 +118,7 @@ export function createCoreHost(
   return {
     ready: () => core.ready(),
     ping: () => undefined,
-    status: () => ({ ...core.status(), counters: counters.snapshot() }),
+    status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
     detachClient: (client) => core.detachClient(client),
@@ -156,17 +157,14 @@ export function createSessionsHost(
   return {
     ready: () => Promise.resolve(),
     ping: () => undefined,
-    status: () => ({ ...host.status(), counters: counters.snapshot() }),
+    status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),
     detachClient: (client) => host.detachClient(client),
     listen: (request: ListenRequest) => host.listen(request),
     stopListen: (listen) => host.stopListen(listen),
-    setValue: () => host.setValue(),
+    setValue: (listen, value) => host.setValue(listen, value),
     endSessions: (which, code) => host.endSessions(which, code),
-    addSessionIds: (block, own) => host.addSessionIds(block, own),
-    dropSessionIds: (first) => host.dropSessionIds(first),
-    ownsConnection: (local) => host.ownsConnection(local),
     close: async () => {
       link.close();
       await host.close();

@@ -32,10 +32,11 @@ export function substrateFor(
   return { init: { kind: 'simulated', port: there }, ports: [there] };
 }
 
-export function openSubstrate(init: SubstrateInit, world: World): Promise<Substrate> {
+/** `lenient`: for one more thread of an engine that runs; see `openPlainSubstrate`. */
+export function openSubstrate(init: SubstrateInit, world: World, lenient = false): Promise<Substrate> {
   switch (init.kind) {
     case 'plain':
-      return openPlainSubstrate(init.options, { clock: world.clock });
+      return openPlainSubstrate(init.options, { clock: world.clock, lenient });
     case 'simulated':
       return openSimulatedSubstrate(toEndpoint(init.port), { clock: world.clock });
   }

@@ -8,12 +8,14 @@ import ipaddr from 'ipaddr.js';
 import { Core } from '../../src/actors/core.js';
 import type {
   BoundPort,
+  DatagramBatch,
   DatagramEvent,
   FloodPair,
   FloodRecord,
   FromCore,
   ToCore,
 } from '../../src/actors/core-protocol.js';
+import { datagramsOf } from '../../src/actors/datagram-batch.js';
 import type { FloodCall } from '../../src/actors/floods.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
@@ -185,7 +187,11 @@ export class SlowHandler {
     private readonly rig: CoreRig,
     private readonly endpoint: Endpoint,
   ) {
-    endpoint.onMessage((batch) => this.datagrams.push(...(batch as { events: DatagramEvent[] }).events));
+    endpoint.onMessage((message) => {
+      for (const batch of (message as { events: DatagramBatch[] }).events) {
+        this.datagrams.push(...datagramsOf(batch));
+      }
+    });
   }
 
   /** First elements of what it got: 1 discovery, 9 flood. */

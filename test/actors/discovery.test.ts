@@ -600,13 +600,13 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
 
   test('G-2.2-03 one interface that does not take it is counted; the other carries it', async () => {
     await two({ links: ['l1', 'l2'] });
-    rig.network.link('l2').set({ maxDatagramBytes: 5 });
+    rig.network.link('l2').set({ mtu: 53 });
     const found = await engine.client().discover('EX3');
     expect(peer.heard.map((heard) => heard.interface)).toEqual(['l1']);
     expect(found.outcome).toBeUndefined();
     expect(engine.counters.get('multicast.send-failed')).toBe(1);
     expect(engine.counters.get('multicast.sent')).toBe(1);
-    rig.network.link('l1').set({ maxDatagramBytes: 5 });
+    rig.network.link('l1').set({ mtu: 53 });
     const none = await engine.client('b').discover('EX4');
     expect(none.outcome).toEqual({ atMs: rig.clock.now(), failure: undefined });
   });

@@ -1,7 +1,7 @@
 /** Relaying floods (RFC 8990 §2.5.6.2), on one node with several interfaces and in networks of them. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramEvent } from '../../src/actors/core-protocol.js';
+import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
 import type { Substrate } from '../../src/substrate/types.js';
 import {
@@ -35,11 +35,15 @@ const total = (counts: Record<string, number>) =>
 /** Plays the listener, without a network in between. */
 function injector(engine: CoreEngine) {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramEvent, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
   return (message: unknown, interfaceName = 'l1'): void => {
     const bytes = Uint8Array.from(message instanceof Uint8Array ? message : encode(message));
-    port.send({ bytes, interface: interfaceName, address: 'fe80::9', port: 40_000 });
+    port.send({
+      bytes,
+      entries: Uint32Array.of(bytes.length, 0),
+      sources: [{ interface: interfaceName, address: 'fe80::9', port: 40_000 }],
+    });
   };
 }
 
@@ -192,7 +196,7 @@ describe('a node with three interfaces', () => {
 
   test('wire.md §3 a flood of more than 1,232 bytes is relayed where the link carries it', async () => {
     await start();
-    for (const link of ['l1', 'l3']) rig.network.link(link).set({ maxDatagramBytes: 2_048 });
+    for (const link of ['l1', 'l3']) rig.network.link(link).set({ mtu: 2_096 });
     await peer.multicast(flood('EX1', { value: new Uint8Array(1_700) }));
     expect(heardOn()).toEqual(['l3']);
     expect(engine.counters.get('flood.relay.too-big')).toBe(1);

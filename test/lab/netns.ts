@@ -4,6 +4,8 @@
  * elsewhere lab tests are skipped with a line, unless GRASP_REQUIRE_LAB=1, where they fail.
  */
 import { execFile, execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 export interface LabPlan {
   readonly nodes: readonly string[];
@@ -11,6 +13,12 @@ export interface LabPlan {
   readonly links: Readonly<Record<string, readonly string[]>>;
   /** A ULA address on every interface besides the link-local one. */
   readonly ula?: boolean;
+  /** Whether interfaces have IPv6 at all. Default true. */
+  readonly ipv6?: boolean;
+  /** An IPv4 address on every interface, 10.0.<link>.<node>/24. */
+  readonly ipv4?: boolean;
+  /** Names can be given addresses; see {@link Lab.setName}. */
+  readonly names?: boolean;
   /** Leaves duplicate address detection on (and does not wait for it): addresses are tentative at first. */
   readonly dad?: boolean;
 }
@@ -23,8 +31,10 @@ export interface Ended {
 }
 
 export interface LabAddresses {
+  /** Empty without IPv6. */
   readonly linkLocal: string;
   readonly ula: string | undefined;
+  readonly ipv4: string | undefined;
 }
 
 export interface Lab {
@@ -44,8 +54,14 @@ export interface Lab {
   ip(node: string, ...args: string[]): Promise<string>;
   /** Takes an interface down, or up again with the addresses it had. Resolves when they are usable. */
   setUp(node: string, link: string, up: boolean): Promise<void>;
-  /** Replaces the ULA address of an interface; returns the new one. */
+  /** Replaces the ULA address of an interface, and the IPv4 one it may have; returns the new ULA. */
   renumber(node: string, link: string): Promise<string>;
+  /** Replaces the link-local address of an interface; returns the new one. */
+  changeLinkLocal(node: string, link: string): Promise<string>;
+  /** Gives an interface another IPv4 address, `192.0.2.1/24`, or none. */
+  setIpv4(node: string, link: string, cidr: string | undefined): Promise<void>;
+  /** What every node's resolver answers for a name, from now on. Only with `names` in the plan. */
+  setName(name: string, addresses: readonly string[]): void;
   /** Removes the interface (and what it was joined to), and makes a new one of the same name, by two calls. */
   removeLink(link: string): Promise<void>;
   restoreLink(link: string): Promise<void>;
@@ -127,6 +143,9 @@ class NetnsLab implements Lab {
   readonly #children = new Set<ChildProcess>();
   readonly #ula = new Map<string, string>();
   readonly #linkLocal = new Map<string, string>();
+  /** With the prefix length. */
+  readonly #ipv4 = new Map<string, string>();
+  readonly #names = new Map<string, readonly string[]>();
   readonly #atExit = (): void => this.#closeSync();
   #generation = 0;
   #closed = false;
@@ -139,7 +158,13 @@ class NetnsLab implements Lab {
   async build(): Promise<void> {
     process.once('exit', this.#atExit);
     const { nodes, links } = this.#plan;
-    for (const node of nodes) await this.#addNamespace(this.namespace(node));
+    for (const node of nodes) {
+      await this.#addNamespace(this.namespace(node));
+      if (!this.#plan.names) continue;
+      // `ip netns exec` mounts what is here over /etc.
+      mkdirSync(dirname(this.#hostsOf(node)), { recursive: true });
+      writeFileSync(this.#hostsOf(node), '');
+    }
     for (const [link, members] of Object.entries(links)) {
       if (members.length !== 2) await this.#addBridge(link);
       await this.restoreLink(link);
@@ -153,8 +178,11 @@ class NetnsLab implements Lab {
   addresses(node: string, link: string): LabAddresses {
     const key = `${node} ${link}`;
     const linkLocal = this.#linkLocal.get(key);
-    if (linkLocal === undefined) throw new RangeError(`${node} has no address on ${link}`);
-    return { linkLocal, ula: this.#ula.get(key) };
+    const ipv4 = this.#ipv4.get(key)?.split('/')[0];
+    if (linkLocal === undefined && ipv4 === undefined) {
+      throw new RangeError(`${node} has no address on ${link}`);
+    }
+    return { linkLocal: linkLocal ?? '', ula: this.#ula.get(key), ipv4 };
   }
 
   spawn(node: string, argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
@@ -194,12 +222,40 @@ class NetnsLab implements Lab {
 
   async renumber(node: string, link: string): Promise<string> {
     const key = `${node} ${link}`;
+    if (this.#ipv4.has(key)) await this.setIpv4(node, link, this.#ipv4Of(node, link, ++this.#generation));
+    if (this.#plan.ipv6 === false) return '';
     const old = this.#ula.get(key);
     if (old !== undefined) await this.ip(node, 'addr', 'del', `${old}/64`, 'dev', link);
     const address = this.#ulaOf(node, link, ++this.#generation);
     this.#ula.set(key, address);
     await this.ip(node, 'addr', 'add', `${address}/64`, 'dev', link, 'nodad');
     return address;
+  }
+
+  async changeLinkLocal(node: string, link: string): Promise<string> {
+    const key = `${node} ${link}`;
+    const address = `fe80::${(++this.#generation).toString(16)}:${(this.#plan.nodes.indexOf(node) + 1).toString(16)}`;
+    await this.ip(node, 'addr', 'del', `${this.addresses(node, link).linkLocal}/64`, 'dev', link);
+    await this.ip(node, 'addr', 'add', `${address}/64`, 'dev', link, 'nodad');
+    this.#linkLocal.set(key, address);
+    return address;
+  }
+
+  async setIpv4(node: string, link: string, cidr: string | undefined): Promise<void> {
+    const key = `${node} ${link}`;
+    const old = this.#ipv4.get(key);
+    if (old !== undefined) await this.ip(node, 'addr', 'del', old, 'dev', link);
+    this.#ipv4.delete(key);
+    if (cidr === undefined) return;
+    await this.ip(node, 'addr', 'add', cidr, 'dev', link);
+    this.#ipv4.set(key, cidr);
+  }
+
+  setName(name: string, addresses: readonly string[]): void {
+    this.#names.set(name, addresses);
+    const lines = [...this.#names].flatMap(([known, all]) => all.map((address) => `${address} ${known}\n`));
+    // In place: the programs that run have this very file mounted over their /etc/hosts.
+    for (const node of this.#plan.nodes) writeFileSync(this.#hostsOf(node), lines.join(''));
   }
 
   async removeLink(link: string): Promise<void> {
@@ -258,6 +314,7 @@ class NetnsLab implements Lab {
     for (const child of this.#children) child.kill('SIGKILL');
     await Promise.all(ended);
     for (const namespace of this.#namespaces) await ip('netns', 'del', namespace);
+    this.#removeNames();
   }
 
   #closeSync(): void {
@@ -269,6 +326,17 @@ class NetnsLab implements Lab {
         // Left for the next lab, which removes what dead processes left behind.
       }
     }
+    this.#removeNames();
+  }
+
+  #hostsOf(node: string): string {
+    return `/etc/netns/${this.namespace(node)}/hosts`;
+  }
+
+  #removeNames(): void {
+    if (!this.#plan.names) return;
+    for (const node of this.#plan.nodes)
+      rmSync(dirname(this.#hostsOf(node)), { recursive: true, force: true });
   }
 
   async #addNamespace(name: string): Promise<void> {
@@ -279,6 +347,7 @@ class NetnsLab implements Lab {
     // Without detection addresses are never tentative, and tests need not wait for them.
     if (!this.#plan.dad)
       settings.push('net/ipv6/conf/default/accept_dad=0', 'net/ipv6/conf/all/accept_dad=0');
+    if (this.#plan.ipv6 === false) settings.push('net/ipv6/conf/default/disable_ipv6=1');
     const script = settings.map(
       (setting) => `echo ${setting.split('=')[1]} > /proc/sys/${setting.split('=')[0]}`,
     );
@@ -300,7 +369,12 @@ class NetnsLab implements Lab {
   /** Gives an interface that has come up its ULA address and waits for its link-local one. */
   async #settle(node: string, link: string): Promise<void> {
     const key = `${node} ${link}`;
-    if (this.#plan.ula) {
+    if (this.#plan.ipv4) {
+      const cidr = this.#ipv4.get(key) ?? this.#ipv4Of(node, link, 0);
+      this.#ipv4.set(key, cidr);
+      await this.ip(node, 'addr', 'replace', cidr, 'dev', link);
+    }
+    if (this.#plan.ula && this.#plan.ipv6 !== false) {
       const address = this.#ula.get(key) ?? this.#ulaOf(node, link, 0);
       this.#ula.set(key, address);
       await this.ip(node, 'addr', 'replace', `${address}/64`, 'dev', link, 'nodad');
@@ -310,12 +384,18 @@ class NetnsLab implements Lab {
       const address = / inet6 ([0-9a-f:]+)\//.exec(text)?.[1];
       const carrier =
         this.#plan.dad || /state UP/.test(await this.ip(node, '-o', 'link', 'show', 'dev', link));
+      if (carrier && this.#plan.ipv6 === false) return;
       if (address && carrier && (this.#plan.dad || !text.includes('tentative'))) {
         this.#linkLocal.set(key, address);
         return;
       }
     }
     throw new Error(`${node}: no link-local address on ${link}`);
+  }
+
+  #ipv4Of(node: string, link: string, generation: number): string {
+    const { nodes, links } = this.#plan;
+    return `10.0.${Object.keys(links).indexOf(link) + 1}.${16 * generation + nodes.indexOf(node) + 1}/24`;
   }
 
   #ulaOf(node: string, link: string, generation: number): string {

@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   SubstrateError,
+  type Datagram,
   type Environment,
   type Stream,
   type Substrate,
@@ -20,7 +21,8 @@ export type AgentEvent =
   | { event: 'environment'; environment: Environment }
   | { event: 'datagram'; id: number; interface: string; address: string; port: number; hex: string }
   | { event: 'lost'; id: number; kind: string }
-  | { event: 'stream'; id: number; stream: number; remote: Target; local: Target }
+  /** `by`: the interface, from the well-known port. */
+  | { event: 'stream'; id: number; stream: number; remote: Target; local: Target; by?: string }
   | { event: 'data'; stream: number; hex: string }
   | { event: 'end'; stream: number }
   | { event: 'close'; stream: number; kind?: string }
@@ -32,6 +34,11 @@ export interface Commands {
   openReceiver: [{ interface: string }, { id: number }];
   drops: [{ id: number }, { drops: number | undefined }];
   openPair: [{ interface: string; port?: number }, { id: number; port: number }];
+  openWellKnown: [Record<never, never>, { id: number; port: number }];
+  /** A unicast from a socket of the agent's own; answers its port. Only where the agent has real sockets. */
+  unicast: [{ target: Target; hex: string }, { port: number }];
+  /** What the substrate dropped, by reason. */
+  dropped: [Record<never, never>, Readonly<Record<string, number>>];
   listen: [{ port?: number; backlog?: number; quiet?: boolean }, { id: number; port: number }];
   release: [{ id: number }, Record<never, never>];
   multicast: [{ id: number; hex: string }, Record<never, never>];
@@ -77,6 +84,7 @@ interface Handle {
 
 export interface AgentHost {
   emit(event: AgentEvent): void;
+  unicast?(target: Target, bytes: Uint8Array): Promise<number>;
   /** Stops this thread, from its next turn on, until the suite lets it go. */
   freeze(): void;
 }
@@ -108,16 +116,7 @@ export class Agent {
       const id = this.#nextId++;
       const receiver = await this.substrate.openReceiver(
         name,
-        ({ bytes, interface: from, address, port }) => {
-          this.host.emit({
-            event: 'datagram',
-            id,
-            interface: from,
-            address,
-            port,
-            hex: hexOf(bytes.subarray(0, 64)),
-          });
-        },
+        (datagram) => this.#heard(id, datagram),
         (error) => this.host.emit({ event: 'lost', id, kind: error.kind }),
       );
       this.#handles.set(id, receiver);
@@ -134,6 +133,18 @@ export class Agent {
       this.#handles.set(id, pair);
       return { id, port: pair.port };
     },
+    openWellKnown: async () => {
+      const id = this.#nextId++;
+      const port = await this.substrate.openWellKnown({
+        onDatagram: (datagram) => this.#heard(id, datagram),
+        onStream: (stream, by) => this.#accepted(id, stream, false, by ?? 'none'),
+        onLost: (error) => this.host.emit({ event: 'lost', id, kind: error.kind }),
+      });
+      this.#handles.set(id, port);
+      return { id, port: port.port };
+    },
+    unicast: async ({ target, hex }) => ({ port: await this.host.unicast!(target, bytesOf(hex)) }),
+    dropped: () => this.substrate.dropped?.() ?? {},
     listen: async ({ port, backlog, quiet }) => {
       const id = this.#nextId++;
       const listener = await this.substrate.listen({ port, backlog }, (stream) =>
@@ -213,9 +224,15 @@ export class Agent {
     },
   };
 
-  #accepted(id: number, stream: Stream, quiet = false): void {
+  #heard(id: number, { bytes, interface: from, address, port }: Datagram): void {
+    const hex = hexOf(bytes.subarray(0, 64));
+    this.host.emit({ event: 'datagram', id, interface: from, address, port, hex });
+  }
+
+  #accepted(id: number, stream: Stream, quiet = false, by?: string): void {
     const number = this.#add(stream, quiet);
-    this.host.emit({ event: 'stream', id, stream: number, remote: stream.remote, local: stream.local });
+    const { remote, local } = stream;
+    this.host.emit({ event: 'stream', id, stream: number, remote, local, ...(by ? { by } : {}) });
   }
 
   /** `quiet`: bytes are counted and hashed, not told one by one. */

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Environment, Target } from '../../src/substrate/types.js';
 import type { AgentEvent, CommandName, Commands } from './agent.js';
-import type { Harness, LinkName, NodeName } from './harness.js';
+import type { Harness, LinkName, NodeName, WorldOptions } from './harness.js';
 import { Refused } from './remote.js';
 
 const NODES: NodeName[] = ['a', 'b', 'c'];
@@ -9,7 +9,7 @@ const NODES: NodeName[] = ['a', 'b', 'c'];
 /** What every substrate owes the engine. One suite, whatever carries the bytes. */
 export function substrateContract(
   name: string,
-  makeHarness: () => Promise<Harness>,
+  makeHarness: (options?: WorldOptions) => Promise<Harness>,
   block: (name: string, body: () => void) => void = describe,
 ): void {
   block(`substrate contract: ${name}`, () => {
@@ -190,12 +190,22 @@ export function substrateContract(
         expect(world.nodes.b.pending('datagram')).toEqual([]);
       });
 
-      test('§2.5.3 a datagram of 1232 bytes goes, one of 1233 is refused and nothing is sent', async () => {
+      test('§2.5.3 a datagram that fills one packet of the link goes, one byte more is refused, not fragmented', async () => {
         await call('b', 'openReceiver', { interface: 'l1' });
         const pair = await call('a', 'openPair', { interface: 'l1' });
-        expect(await kindOf(call('a', 'multicast', { id: pair.id, hex: 'aa'.repeat(1233) }))).toBe('too-big');
-        await call('a', 'multicast', { id: pair.id, hex: 'bb'.repeat(1232) });
-        expect((await event('b', 'datagram')).hex).toBe('bb'.repeat(64));
+        const send = (bytes: number): Promise<string> =>
+          kindOf(call('a', 'multicast', { id: pair.id, hex: 'ab'.repeat(bytes) }));
+        expect(await send(1453)).toBe('too-big');
+        expect(await send(1452)).toBe('no error');
+        await event('b', 'datagram');
+        await world.setMtu('l1', 1280);
+        // The next look at the link tells its new size.
+        while ((await send(1233)) !== 'too-big') await event('b', 'datagram');
+        expect(await send(1232)).toBe('no error');
+        expect((await event('b', 'datagram')).hex).toBe('ab'.repeat(64));
+        await world.setMtu('l1', 1500);
+        while ((await send(1452)) === 'too-big');
+        expect(world.nodes.b.pending('lost')).toEqual([]);
       });
 
       test('a receiver that is behind loses datagrams, counts them, and goes on', async () => {
@@ -259,6 +269,116 @@ export function substrateContract(
         await call('a', 'release', { id: pair.id });
         expect(await kindOf(call('a', 'multicast', { id: pair.id, hex: '00' }))).toBe('unexpected');
         expect((await call('a', 'listen', { port: pair.port })).port).toBe(pair.port);
+      });
+    });
+
+    describe('the well-known port', () => {
+      test('§2.6 takes datagrams to the link-local and the global address, each with its interface', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        expect(port).toBe(7017);
+        for (const [from, link, hex] of [
+          ['b', 'l1', 'a1'],
+          ['c', 'l2', 'a2'],
+        ] as const) {
+          const { linkLocal, addresses } = await info('a', link);
+          const own = await info(from, link);
+          const sent = await world.run(world.unicast(from, await towards('a', link, port), hex));
+          expect(await event('a', 'datagram')).toEqual({
+            event: 'datagram',
+            id,
+            interface: link,
+            address: own.linkLocal,
+            port: sent,
+            hex,
+          });
+          expect(linkLocal).toBeDefined();
+          await world.run(world.unicast(from, { address: addresses[0]!, port }, hex));
+          expect(await event('a', 'datagram')).toMatchObject({ interface: link, address: own.addresses[0] });
+        }
+        expect(world.nodes.a.pending('datagram')).toEqual([]);
+      });
+
+      test('§2.6 takes streams, with the interface they came by', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        for (const [from, link] of [
+          ['b', 'l1'],
+          ['c', 'l2'],
+        ] as const) {
+          const targets = [
+            await towards('a', link, port),
+            { address: (await info('a', link)).addresses[0]!, port },
+          ];
+          for (const target of targets) {
+            const { stream } = await call(from, 'connect', { target, timeoutMs: 5000 });
+            const accepted = await event('a', 'stream', (e) => e.id === id);
+            expect(accepted.by).toBe(link);
+            await call(from, 'write', { stream, hex: 'abcd' });
+            expect(await collect('a', accepted.stream, 2)).toBe('abcd');
+          }
+        }
+        // Within the node, by no interface at all.
+        await call('a', 'connect', { target: { address: '::1', port }, timeoutMs: 5000 });
+        expect((await event('a', 'stream', (e) => e.id === id)).by).toBe('none');
+      });
+
+      test('hears no multicast, and the receivers no unicast', async () => {
+        const receiver = await call('a', 'openReceiver', { interface: 'l1' });
+        const wellKnown = await call('a', 'openWellKnown', {});
+        const pair = await call('b', 'openPair', { interface: 'l1' });
+        const target = await towards('a', 'l1', wellKnown.port);
+        for (const hex of ['b1', 'b2']) {
+          await call('b', 'multicast', { id: pair.id, hex });
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ id: receiver.id });
+          await world.run(world.unicast('b', target, hex));
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ id: wellKnown.id });
+        }
+        expect(world.nodes.a.pending('datagram')).toEqual([]);
+      });
+
+      test('belongs to one at a time, and is free again after close', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        expect(await kindOf(call('a', 'openWellKnown', {}))).toBe('address-in-use');
+        expect(await kindOf(call('a', 'listen', { port }))).toBe('address-in-use');
+        // The refused one took nothing along.
+        const target = await towards('a', 'l1', port);
+        await world.run(world.unicast('b', target, 'c1'));
+        expect(await event('a', 'datagram')).toMatchObject({ id, hex: 'c1' });
+        await call('a', 'release', { id });
+        expect(await kindOf(call('b', 'connect', { target, timeoutMs: 5000 }))).toBe('refused');
+        const again = await call('a', 'openWellKnown', {});
+        await world.run(world.unicast('b', target, 'c2'));
+        expect(await event('a', 'datagram')).toMatchObject({ id: again.id, hex: 'c2' });
+      });
+
+      test('§2.2 follows addresses and interfaces that change', async () => {
+        const { id, port } = await call('a', 'openWellKnown', {});
+        const takes = async (target: Target, hex: string): Promise<void> => {
+          // The socket of a new address is there a moment after the environment says so.
+          for (let heard = false; !heard;) {
+            await world.run(world.unicast('b', target, hex));
+            await call('a', 'environment', {});
+            heard = world.nodes.a.pending('datagram').some((e) => e.hex === hex && e.id === id);
+          }
+          expect(await event('a', 'datagram', (e) => e.hex === hex)).toMatchObject({ interface: 'l1' });
+        };
+        const before = (await info('a', 'l1')).addresses[0]!;
+        await world.renumber('a', 'l1');
+        const renumbered = await event('a', 'environment', (e) => {
+          const now = e.environment.interfaces.find((i) => i.name === 'l1')?.addresses;
+          return now?.length === 1 && now[0] !== before;
+        });
+        const after = renumbered.environment.interfaces.find((i) => i.name === 'l1')!.addresses[0]!;
+        await takes({ address: after, port }, 'd1');
+        await world.removeLink('l1');
+        await event('a', 'environment', (e) => e.environment.interfaces.every((i) => i.name !== 'l1'));
+        await world.restoreLink('l1');
+        for (const node of ['a', 'b'] as const) {
+          await event(node, 'environment', (e) =>
+            e.environment.interfaces.some((i) => i.name === 'l1' && !!i.linkLocal && i.addresses.length > 0),
+          );
+        }
+        await takes(await towards('a', 'l1', port), 'd2');
+        expect(world.nodes.a.pending('lost')).toEqual([]);
       });
     });
 
@@ -342,6 +462,53 @@ export function substrateContract(
         expect(await connect({ address: nobody.address, port })).toBe('local');
         expect(await connect({ address: 'example.org', port })).toBe('local');
         expect(await connect({ ...nobody, port: 0 })).toBe('local');
+      });
+
+      describe('to a name (§2.8.6)', () => {
+        const named = (port: number, address = 'host.example'): Target => ({ address, port, fqdn: true });
+
+        test('lead to the first of its addresses that answers', async () => {
+          const { id, port } = await call('a', 'listen', {});
+          const { addresses, linkLocal } = await info('a', 'l1');
+          world.setName('host.example', [linkLocal!, '2001:db8::1', addresses[0]!]);
+          const { remote } = await call('b', 'connect', { target: named(port), timeoutMs: 5000 });
+          expect(remote).toEqual({ address: addresses[0], port });
+          await event('a', 'stream', (e) => e.id === id);
+          world.setName('host.example', [addresses[0]!]);
+          expect(await kindOf(call('b', 'connect', { target: named(9), timeoutMs: 5000 }))).toBe('refused');
+        });
+
+        test('give an address that is silent only its share of the time', async () => {
+          const { id, port } = await call('a', 'listen', {});
+          const { addresses } = await info('a', 'l1');
+          const silent = addresses[0]!.replace(/[0-9a-f]+$/, 'dead');
+          world.setName('slow.example', [silent, addresses[0]!]);
+          await call('b', 'connect', { target: named(port, 'slow.example'), timeoutMs: 1000 });
+          await event('a', 'stream', (e) => e.id === id);
+          world.setName('silent.example', [silent]);
+          const silence = call('b', 'connect', { target: named(port, 'silent.example'), timeoutMs: 300 });
+          expect(await kindOf(silence)).toBe('timeout');
+        });
+
+        test('are unreachable without a usable address: unknown, link-local, loopback, mDNS', async () => {
+          const { port } = await call('a', 'listen', {});
+          const { addresses, linkLocal } = await info('a', 'l1');
+          world.setName('here.local', addresses);
+          world.setName('onlink.example', [linkLocal!, '127.0.0.1', '::1']);
+          for (const name of ['nobody.example', 'here.local', 'onlink.example', 'localhost']) {
+            const connecting = call('b', 'connect', { target: named(port, name), timeoutMs: 20_000 });
+            expect(await kindOf(connecting)).toBe('unreachable');
+          }
+        }, 30_000);
+
+        test('stop when the signal says so', async () => {
+          const { port } = await call('a', 'listen', {});
+          world.setName('host.example', (await info('a', 'l1')).addresses);
+          for (const abort of ['before', 'during'] as const) {
+            const connecting = call('b', 'connect', { target: named(port), timeoutMs: 5000, abort });
+            expect(await kindOf(connecting)).toBe('local');
+          }
+        });
       });
 
       test('stop connecting when the signal says so, and the peer keeps nothing', async () => {
@@ -493,6 +660,155 @@ export function substrateContract(
           expect((await call('a', 'listen', { port: again.port })).port).toBe(again.port);
         }
       });
+    });
+
+    describe('IPv4 (§2.6)', () => {
+      let other: Harness;
+      const v4 = tools(() => other);
+      afterEach(async () => {
+        await other.close();
+      });
+      const begin = async (options: WorldOptions): Promise<void> => {
+        other = await makeHarness(options);
+      };
+      const ipv4 = async (node: NodeName, link: LinkName): Promise<string> => {
+        return (await v4.info(node, link)).addresses.find((address) => !address.includes(':'))!;
+      };
+      const datagram = (node: NodeName, hex: string) => v4.event(node, 'datagram', (e) => e.hex === hex);
+
+      test('a node without IPv6 is heard, with interface, source and port, and answered on that port', async () => {
+        await begin({ ipv6: false, ipv4: true });
+        for (const { linkLocal, addresses } of (await v4.environment('a')).interfaces) {
+          expect(linkLocal).toBeUndefined();
+          expect(addresses).toEqual([expect.stringMatching(/^10\./)]);
+        }
+        const receivers = {
+          a1: await v4.call('a', 'openReceiver', { interface: 'l1' }),
+          a2: await v4.call('a', 'openReceiver', { interface: 'l2' }),
+          b: await v4.call('b', 'openReceiver', { interface: 'l1' }),
+          c: await v4.call('c', 'openReceiver', { interface: 'l2' }),
+        };
+        const pair1 = await v4.call('a', 'openPair', { interface: 'l1' });
+        const pair2 = await v4.call('a', 'openPair', { interface: 'l2' });
+        for (const [pair, link, peer, hex] of [
+          [pair1, 'l1', 'b', '41'],
+          [pair2, 'l2', 'c', '42'],
+        ] as const) {
+          await v4.call('a', 'multicast', { id: pair.id, hex });
+          const source = { interface: link, address: await ipv4('a', link), port: pair.port };
+          expect(await datagram(peer, hex)).toMatchObject({ id: receivers[peer].id, ...source });
+          const own = link === 'l1' ? receivers.a1 : receivers.a2;
+          expect(await datagram('a', hex)).toMatchObject({ id: own.id, ...source });
+          const { stream } = await v4.call(peer, 'connect', { target: source, timeoutMs: 5000 });
+          const accepted = await v4.event('a', 'stream', (e) => e.id === pair.id);
+          await v4.call(peer, 'write', { stream, hex });
+          expect(await v4.collect('a', accepted.stream, 1)).toBe(hex);
+        }
+        for (const node of NODES) expect(other.nodes[node].pending('datagram')).toEqual([]);
+        const send = (bytes: number): Promise<string> =>
+          v4.kindOf(v4.call('a', 'multicast', { id: pair1.id, hex: '43'.repeat(bytes) }));
+        expect(await send(1473)).toBe('too-big');
+        expect(await send(1472)).toBe('no error');
+      }, 30_000);
+
+      test('§2.2 new addresses, and interfaces removed and made again, are followed', async () => {
+        await begin({ ipv6: false, ipv4: true });
+        const heard = await v4.call('b', 'openReceiver', { interface: 'l1' });
+        const pair = await v4.call('a', 'openPair', { interface: 'l1' });
+        const before = await ipv4('a', 'l1');
+        await other.renumber('a', 'l1');
+        await v4.event('a', 'environment', (e) =>
+          e.environment.interfaces.some((i) => i.name === 'l1' && i.addresses[0] !== before),
+        );
+        await v4.call('a', 'multicast', { id: pair.id, hex: '44' });
+        expect((await datagram('b', '44')).address).toBe(await ipv4('a', 'l1'));
+        // The receiver's own address: it has to stay a member of the group.
+        await other.renumber('b', 'l1');
+        await v4.event('b', 'environment');
+        await v4.call('a', 'multicast', { id: pair.id, hex: '45' });
+        expect(await datagram('b', '45')).toMatchObject({ id: heard.id });
+        await other.removeLink('l1');
+        await v4.event('b', 'lost', (e) => e.id === heard.id);
+        await v4.event('a', 'lost', (e) => e.id === pair.id);
+        await other.restoreLink('l1');
+        for (const node of ['a', 'b'] as const) {
+          await v4.event(node, 'environment', (e) =>
+            e.environment.interfaces.some((i) => i.name === 'l1' && i.addresses.length > 0),
+          );
+        }
+        const again = await v4.call('b', 'openReceiver', { interface: 'l1' });
+        const newPair = await v4.call('a', 'openPair', { interface: 'l1' });
+        await v4.call('a', 'multicast', { id: newPair.id, hex: '46' });
+        expect(await datagram('b', '46')).toMatchObject({ id: again.id, interface: 'l1' });
+        expect(other.nodes.b.pending('datagram')).toEqual([]);
+      }, 30_000);
+
+      test('a multicast from no subnet of the receiver is dropped and counted', async () => {
+        await begin({ ipv6: false, ipv4: true });
+        await v4.call('b', 'openReceiver', { interface: 'l1' });
+        const pair = await v4.call('a', 'openPair', { interface: 'l1' });
+        await other.setIpv4('a', 'l1', '192.0.2.1/24');
+        await v4.event('a', 'environment', (e) =>
+          e.environment.interfaces.some((i) => i.addresses.includes('192.0.2.1')),
+        );
+        await v4.call('a', 'multicast', { id: pair.id, hex: '47' });
+        let dropped: Readonly<Record<string, number>> = {};
+        while (Object.keys(dropped).length === 0) dropped = await v4.call('b', 'dropped', {});
+        expect(dropped).toEqual({ 'ipv4.unknown-link': 1 });
+        expect(other.nodes.b.pending('datagram')).toEqual([]);
+        await other.setIpv4('b', 'l1', '192.0.2.2/24');
+        await v4.event('b', 'environment', (e) =>
+          e.environment.interfaces.some((i) => i.addresses.includes('192.0.2.2')),
+        );
+        await v4.call('a', 'multicast', { id: pair.id, hex: '48' });
+        expect(await datagram('b', '48')).toMatchObject({ interface: 'l1', address: '192.0.2.1' });
+      }, 30_000);
+
+      test('with both, one copy goes out, by IPv6; unicast 7017 and streams work by either', async () => {
+        await begin({ ipv4: true });
+        await v4.call('b', 'openReceiver', { interface: 'l1' });
+        const pair = await v4.call('a', 'openPair', { interface: 'l1' });
+        for (const hex of ['51', '52']) await v4.call('a', 'multicast', { id: pair.id, hex });
+        const { linkLocal } = await v4.info('a', 'l1');
+        for (const hex of ['51', '52']) expect((await datagram('b', hex)).address).toBe(linkLocal);
+        expect(other.nodes.b.pending('datagram')).toEqual([]);
+        const wellKnown = await v4.call('a', 'openWellKnown', {});
+        const target = { address: await ipv4('a', 'l1'), port: wellKnown.port };
+        await other.run(other.unicast('b', target, '53'));
+        expect(await datagram('a', '53')).toMatchObject({
+          id: wellKnown.id,
+          interface: 'l1',
+          address: await ipv4('b', 'l1'),
+        });
+        await v4.call('b', 'connect', { target, timeoutMs: 5000 });
+        const { by } = await v4.event('a', 'stream', (e) => e.id === wellKnown.id);
+        expect(by).toBe('l1');
+      }, 30_000);
+
+      test('families: both send a copy each from one port number; one of them is all there is', async () => {
+        await begin({ ipv4: true, families: ['ipv6', 'ipv4'] });
+        const receive = async (): Promise<unknown> => v4.call('b', 'openReceiver', { interface: 'l1' });
+        await receive();
+        const pair = await v4.call('a', 'openPair', { interface: 'l1' });
+        await v4.call('a', 'multicast', { id: pair.id, hex: '61' });
+        const copies = [await datagram('b', '61'), await datagram('b', '61')];
+        const { linkLocal } = await v4.info('a', 'l1');
+        expect(new Set(copies.map(({ address }) => address))).toEqual(
+          new Set([linkLocal, await ipv4('a', 'l1')]),
+        );
+        expect(copies.map(({ port }) => port)).toEqual([pair.port, pair.port]);
+        for (const family of ['ipv4', 'ipv6'] as const) {
+          await other.close();
+          await begin({ ipv4: true, families: [family] });
+          await receive();
+          const single = await v4.call('a', 'openPair', { interface: 'l1' });
+          for (const hex of ['62', '63']) await v4.call('a', 'multicast', { id: single.id, hex });
+          const first = await datagram('b', '62');
+          expect(first.address.includes(':')).toBe(family === 'ipv6');
+          expect((await datagram('b', '63')).address).toBe(first.address);
+          expect(other.nodes.b.pending('datagram')).toEqual([]);
+        }
+      }, 60_000);
     });
 
     describe('the end', () => {

@@ -10,6 +10,7 @@ import {
   type Environment,
   type PlainOptions,
   type Security,
+  type Target,
 } from '../../src/substrate/index.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
 import { portEndpoint } from '../../src/workers/port-endpoint.js';
@@ -21,7 +22,16 @@ export type NodeName = 'a' | 'b' | 'c';
 export type LinkName = 'l1' | 'l2';
 
 const LINKS: Record<NodeName, LinkName[]> = { a: ['l1', 'l2'], b: ['l1'], c: ['l2'] };
+/** Where a simulated node's programs send unicasts from. */
+const UNICAST_PORT = 40_000;
 const NODES: NodeName[] = ['a', 'b', 'c'];
+
+/** What the nodes of a world have besides. */
+export interface WorldOptions {
+  readonly ipv6?: boolean;
+  readonly ipv4?: boolean;
+  readonly families?: readonly ('ipv6' | 'ipv4')[];
+}
 
 export interface Harness {
   readonly nodes: Record<NodeName, Remote>;
@@ -29,9 +39,15 @@ export interface Harness {
   run<T>(promise: Promise<T>): Promise<T>;
   setUp(node: NodeName, link: LinkName, up: boolean): Promise<void>;
   renumber(node: NodeName, link: LinkName): Promise<void>;
+  setIpv4(node: NodeName, link: LinkName, cidr: string | undefined): Promise<void>;
+  setMtu(link: LinkName, mtu: number): Promise<void>;
+  /** What the resolver answers. */
+  setName(name: string, addresses: readonly string[]): void;
   /** Takes a link away with the interfaces on it, and makes it again. */
   removeLink(link: LinkName): Promise<void>;
   restoreLink(link: LinkName): Promise<void>;
+  /** A datagram to one address, by no substrate; the port it came from. */
+  unicast(node: NodeName, target: Target, hex: string): Promise<number>;
   /** Stops a node's thread or process, as if it were busy, and lets it go again. */
   freeze(node: NodeName): Promise<void>;
   thaw(node: NodeName): void;
@@ -64,11 +80,12 @@ export async function startPlainAgent(
   return { remote, child, environment };
 }
 
-export async function plainHarness(): Promise<Harness> {
-  const lab = await createLab({ nodes: NODES, links: { l1: ['a', 'b'], l2: ['a', 'c'] }, ula: true });
+export async function plainHarness({ families, ...has }: WorldOptions = {}): Promise<Harness> {
+  const links = { l1: ['a', 'b'], l2: ['a', 'c'] };
+  const lab = await createLab({ nodes: NODES, links, ula: true, names: true, ...has });
   const children = new Map<NodeName, ChildProcess>();
   const start = async (node: NodeName): Promise<Remote> => {
-    const options = { insecure: true, interfaces: LINKS[node], pollIntervalMs: 50 };
+    const options = { insecure: true, interfaces: LINKS[node], pollIntervalMs: 50, families };
     const { remote, child } = await startPlainAgent(lab, node, options);
     children.set(node, child);
     return remote;
@@ -80,8 +97,17 @@ export async function plainHarness(): Promise<Harness> {
       run: (promise) => promise,
       setUp: (node, link, up) => lab.setUp(node, link, up),
       renumber: async (node, link) => void (await lab.renumber(node, link)),
+      setIpv4: (node, link, cidr) => lab.setIpv4(node, link, cidr),
+      setMtu: async (link, mtu) => {
+        for (const node of links[link]) await lab.ip(node, 'link', 'set', link, 'mtu', String(mtu));
+      },
+      setName: (name, addresses) => lab.setName(name, addresses),
       removeLink: (link) => lab.removeLink(link),
       restoreLink: (link) => lab.restoreLink(link),
+      unicast: async (node, target, hex) => {
+        const { port } = await { a, b, c }[node].call('unicast', { target, hex });
+        return port;
+      },
       freeze: async (node) => void children.get(node)!.kill('SIGSTOP'),
       thaw: (node) => void children.get(node)!.kill('SIGCONT'),
       kill: async (node) => {
@@ -99,14 +125,14 @@ export async function plainHarness(): Promise<Harness> {
 }
 
 /** Everything in this thread, virtual time, every message through structuredClone. */
-export async function inlineHarness(): Promise<Harness> {
+export async function inlineHarness(has: WorldOptions = {}): Promise<Harness> {
   const clock = new SimulatedClock();
   const network = new SimulatedNetwork({ clock, seed: 11 });
   const nodes = {} as Record<NodeName, Remote>;
   const gates = {} as Gates;
   for (const name of NODES) {
     const [theirs, ours] = inlinePair(clock, { clone: true });
-    network.addNode(name, { links: LINKS[name] }).connectPort(theirs);
+    network.addNode(name, { links: LINKS[name], ...has }).connectPort(theirs);
     const { endpoint, freeze, thaw } = freezable(ours);
     gates[name] = { freeze: async () => freeze(), thaw, kill: async () => ours.close() };
     const substrate = await clock.until(openSimulatedSubstrate(endpoint, { clock }));
@@ -128,14 +154,14 @@ export async function inlineHarness(): Promise<Harness> {
 }
 
 /** The network here, each node's substrate in a worker of its own, real time. */
-export async function threadsHarness(): Promise<Harness> {
+export async function threadsHarness(has: WorldOptions = {}): Promise<Harness> {
   const network = new SimulatedNetwork({ clock: nodeClock, seed: 12 });
   const workers: Worker[] = [];
   const gates = {} as Gates;
   const start = async (name: NodeName): Promise<Remote> => {
     const net = new MessageChannel();
     const control = new MessageChannel();
-    network.addNode(name, { links: LINKS[name] }).connectPort(portEndpoint(net.port1));
+    network.addNode(name, { links: LINKS[name], ...has }).connectPort(portEndpoint(net.port1));
     const remote = new Remote((message) => control.port1.postMessage(message));
     control.port1.on('message', (message: AgentMessage) => remote.receive(message));
     const gate = new Int32Array(new SharedArrayBuffer(4));
@@ -187,8 +213,15 @@ function simulatedHarness(
     run,
     setUp: async (node, link, up) => network.node(node).setInterfaceUp(link, up),
     renumber: async (node, link) => network.node(node).renumber(link),
+    setIpv4: async (node, link, cidr) => network.node(node).setIpv4(link, cidr),
+    setMtu: async (link, mtu) => void network.link(link).set({ mtu }),
+    setName: (name, addresses) => network.setName(name, addresses),
     removeLink: async (link) => members(link).forEach((name) => network.node(name).detach(link)),
     restoreLink: async (link) => members(link).forEach((name) => network.node(name).attach(link)),
+    unicast: async (node, target, hex) => {
+      network.node(node).sendDatagram(target, Buffer.from(hex, 'hex'), UNICAST_PORT);
+      return UNICAST_PORT;
+    },
     freeze: (node) => gates[node].freeze(),
     thaw: (node) => gates[node].thaw(),
     kill: (node) => gates[node].kill(),

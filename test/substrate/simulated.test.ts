@@ -102,17 +102,17 @@ describe('simulated links', () => {
       { delayMs: -1 },
       { jitterMs: NaN },
       { segmentBytes: 0 },
-      { mtu: 5 },
+      { nonsense: 5 },
     ]) {
       expect(() => link.set(bad as Partial<LinkSettings>)).toThrow(RangeError);
     }
-    expect(link.settings).toMatchObject({ lossRate: 0, delayMs: 0, maxDatagramBytes: 1232 });
+    expect(link.settings).toMatchObject({ lossRate: 0, delayMs: 0, mtu: 1500 });
   });
 
   test('a datagram limit other than the default holds', async () => {
     const clock = new SimulatedClock();
     const network = new SimulatedNetwork({ clock });
-    network.link('l1').set({ maxDatagramBytes: 100 });
+    network.link('l1').set({ mtu: 148 });
     const a = await open(clock, network.addNode('a', { links: ['l1'] }));
     const pair = await clock.until(a.openPair('l1', { onStream: ignore, onLost: ignore }));
     await clock.until(pair.sendMulticast(new Uint8Array(100)));

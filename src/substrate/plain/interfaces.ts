@@ -1,5 +1,6 @@
 import type { Clock, TimerId } from '../../runtime/clock.js';
 import { SubstrateError, type Environment, type InterfaceInfo, type Security } from '../types.js';
+import { sharedSubnets } from './on-link.js';
 import { type HostInterface, type Platform } from './platform.js';
 
 /** While an address is still being checked for duplicates, the host is looked at this often, ms. */
@@ -10,6 +11,10 @@ export interface WatchOptions {
   readonly chosen: readonly string[] | undefined;
   readonly security: Security;
   readonly pollIntervalMs: number;
+  /** Whether IPv4 multicasts are heard: then the interface has to be told from the source's subnet. */
+  readonly ipv4: boolean;
+  /** The engine was started with these options: what they name may have gone since. */
+  readonly lenient: boolean;
 }
 
 /**
@@ -23,26 +28,62 @@ export class InterfaceWatch {
   readonly #listeners = new Set<(environment: Environment) => void>();
   /** Told of every look at the host, changed or not: an interface may have been re-created in between. */
   readonly #lookers = new Set<() => void>();
+  #host: readonly HostInterface[];
+  /** Interfaces whose IPv4 subnet is an earlier one's too. */
+  #ambiguous: ReadonlySet<string> = new Set();
   #environment: Environment;
   #fingerprint: string;
   #timer: TimerId | undefined;
   #closed = false;
 
-  /** Throws `no-interface` for a chosen name that no interface bears. */
+  /**
+   * Unless lenient, throws `no-interface` for a chosen name that no interface bears, `unsupported` for two chosen
+   * interfaces on one IPv4 subnet.
+   */
   constructor(platform: Platform, clock: Clock, options: WatchOptions) {
     this.#platform = platform;
     this.#clock = clock;
     this.#options = options;
     for (const name of options.chosen ?? []) {
       // Joining a group on an unknown name would succeed silently, on the default interface.
-      if (platform.indexOf(name) === undefined) {
+      if (platform.indexOf(name) === undefined && !options.lenient) {
         throw new SubstrateError('no-interface', `there is no interface '${name}'`);
       }
     }
     const host = platform.list();
+    this.#host = host;
+    const [shared] = this.#judgeSubnets();
+    if (shared && !options.lenient) {
+      const { first, second, subnet } = shared;
+      throw new SubstrateError(
+        'unsupported',
+        `interfaces '${first}' and '${second}' are both on ${subnet}: for IPv4 multicasts nobody could tell which ` +
+          "one they came by; use one of the two (interfaces), or IPv6 only (families: ['ipv6'])",
+      );
+    }
     this.#environment = this.#describe(host);
     this.#fingerprint = JSON.stringify(this.#environment);
     this.#schedule(host);
+  }
+
+  /** Everything the host has now, chosen or not. */
+  get host(): readonly HostInterface[] {
+    return this.#host;
+  }
+
+  /** The chosen interfaces of the host, each with the IPv4 address it can be used by. */
+  get chosen(): readonly (HostInterface & { readonly ipv4: string | undefined })[] {
+    return this.#host
+      .filter((item) => this.#isChosen(item))
+      .map((item) => {
+        const ipv4 = this.#ambiguous.has(item.name) ? undefined : item.networks[0]?.split('/')[0];
+        return { ...item, ipv4 };
+      });
+  }
+
+  /** How many chosen interfaces cannot be used for IPv4 because another one is on their subnet. */
+  get ambiguous(): number {
+    return this.#ambiguous.size;
   }
 
   get environment(): Environment {
@@ -54,7 +95,7 @@ export class InterfaceWatch {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Calls back at every look at the host, before the environment's own listeners. */
+  /** Calls back at every look at the host, with the environment as it is now, before the listeners of changes. */
   onLook(looker: () => void): () => void {
     this.#lookers.add(looker);
     return () => void this.#lookers.delete(looker);
@@ -73,14 +114,15 @@ export class InterfaceWatch {
   look(): void {
     this.#clock.clearTimeout(this.#timer);
     const host = this.#platform.list();
-    for (const looker of [...this.#lookers]) looker();
+    this.#host = host;
+    this.#judgeSubnets();
     const environment = this.#describe(host);
     const fingerprint = JSON.stringify(environment);
-    if (fingerprint !== this.#fingerprint) {
-      this.#environment = environment;
-      this.#fingerprint = fingerprint;
-      for (const listener of [...this.#listeners]) listener(environment);
-    }
+    const changed = fingerprint !== this.#fingerprint;
+    if (changed) this.#environment = environment;
+    this.#fingerprint = fingerprint;
+    for (const looker of [...this.#lookers]) looker();
+    if (changed) for (const listener of [...this.#listeners]) listener(environment);
     this.#schedule(host);
   }
 
@@ -99,6 +141,20 @@ export class InterfaceWatch {
     this.#timer = this.#clock.setTimeout(() => this.look(), wait);
   }
 
+  #judgeSubnets(): ReturnType<typeof sharedSubnets> {
+    if (!this.#options.ipv4) return [];
+    const shared = sharedSubnets(this.#inOrder(this.#host.filter((item) => this.#isChosen(item))));
+    this.#ambiguous = new Set(shared.map(({ second }) => second));
+    return shared;
+  }
+
+  /** Named interfaces come in the order of their names in the options, others in the order of the host. */
+  #inOrder<T extends { readonly name: string }>(interfaces: readonly T[]): T[] {
+    const { chosen } = this.#options;
+    if (!chosen) return [...interfaces];
+    return [...interfaces].sort((a, b) => chosen.indexOf(a.name) - chosen.indexOf(b.name));
+  }
+
   #isChosen(host: HostInterface): boolean {
     const { chosen } = this.#options;
     return chosen ? chosen.includes(host.name) : host.multicast && !host.loopback;
@@ -113,12 +169,9 @@ export class InterfaceWatch {
       else
         interfaces.push(Object.freeze({ name, index, linkLocal, addresses: Object.freeze([...addresses]) }));
     }
-    // Named interfaces come in the order of their names in the options, others in the order of the host.
-    const { chosen } = this.#options;
-    if (chosen) interfaces.sort((a, b) => chosen.indexOf(a.name) - chosen.indexOf(b.name));
     return Object.freeze({
       security: this.#options.security,
-      interfaces: Object.freeze(interfaces),
+      interfaces: Object.freeze(this.#inOrder(interfaces)),
       otherAddresses: Object.freeze(otherAddresses),
     });
   }

@@ -1,4 +1,4 @@
-import type { Security } from '../types.js';
+import { SubstrateError, type Security } from '../types.js';
 
 /** Describes the plain substrate of one engine; structured-cloneable, because every thread opens its own from it. */
 export interface PlainOptions {
@@ -21,8 +21,14 @@ export interface PlainOptions {
   readonly receiveBufferBytes?: number | undefined;
   /** Connections the stack keeps waiting for a pair's listener. Default 511. */
   readonly backlog?: number | undefined;
-  /** Longer multicasts are refused with `too-big`: 1280 − 40 − 8 (RFC 8990 §2.5.3). Default 1232. */
-  readonly maxDatagramBytes?: number | undefined;
+  /**
+   * IP versions of multicasts. Default: both are heard, and each copy goes out by IPv6 where the interface has a
+   * link-local IPv6 address, else by IPv4 (RFC 8990 §2.6). Given: only these are heard, and every multicast goes
+   * out by each of them.
+   */
+  readonly families?: readonly ('ipv6' | 'ipv4')[] | undefined;
+  /** IPv4 multicast group. Default 224.0.0.119, ALL_GRASP_NEIGHBORS (RFC 8990 §2.6). */
+  readonly group4?: string | undefined;
 }
 
 /** The options with every default in its place. */
@@ -35,7 +41,11 @@ export interface PlainSettings {
   readonly pollIntervalMs: number;
   readonly receiveBufferBytes: number;
   readonly backlog: number;
-  readonly maxDatagramBytes: number;
+  readonly group4: string;
+  /** The families that are heard, and that may be sent by. */
+  readonly receives: { readonly ipv6: boolean; readonly ipv4: boolean };
+  /** Multicasts go out by the first family that works, or by each. */
+  readonly sends: 'first' | 'each';
 }
 
 export function settle(options: PlainOptions): PlainSettings {
@@ -48,6 +58,18 @@ export function settle(options: PlainOptions): PlainSettings {
     pollIntervalMs: options.pollIntervalMs ?? 500,
     receiveBufferBytes: options.receiveBufferBytes ?? 4 * 1024 * 1024,
     backlog: options.backlog ?? 511,
-    maxDatagramBytes: options.maxDatagramBytes ?? 1232,
+    group4: options.group4 ?? '224.0.0.119',
+    ...settleFamilies(options.families),
   };
+}
+
+function settleFamilies(families: PlainOptions['families']): Pick<PlainSettings, 'receives' | 'sends'> {
+  if (families === undefined) return { receives: { ipv6: true, ipv4: true }, sends: 'first' };
+  // Users without types give all sorts of things.
+  const given = Array.isArray(families) ? (families as readonly unknown[]) : [];
+  if (given.length === 0 || !given.every((family) => family === 'ipv6' || family === 'ipv4')) {
+    const what = JSON.stringify(families);
+    throw new SubstrateError('unsupported', `families is a list of 'ipv6' and 'ipv4', not ${what}`);
+  }
+  return { receives: { ipv6: given.includes('ipv6'), ipv4: given.includes('ipv4') }, sends: 'each' };
 }

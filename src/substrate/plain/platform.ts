@@ -5,6 +5,7 @@
 import type { Socket as UdpSocket } from 'node:dgram';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces, platform } from 'node:os';
+import { plainAddress } from '../own-address.js';
 import { SubstrateError, type InterfaceInfo } from '../types.js';
 
 /** What a platform must tell about the host. */
@@ -18,6 +19,10 @@ export interface Platform {
 }
 
 export interface HostInterface extends InterfaceInfo {
+  /** IPv4 addresses with their prefix lengths, `192.0.2.1/24`. */
+  readonly networks: readonly string[];
+  /** Largest packet, bytes. */
+  readonly mtu: number;
   readonly loopback: boolean;
   readonly multicast: boolean;
   /** An address is still being checked for duplicates (RFC 4862 §5.4): more will come soon. */
@@ -44,6 +49,8 @@ const IFF_MULTICAST = 0x1000;
 /** Flags of /proc/net/if_inet6: address not usable (yet): IFA_F_TENTATIVE, IFA_F_DADFAILED. */
 const UNUSABLE = 0x40 | 0x08;
 const TENTATIVE = 0x40;
+/** What every link that carries IPv6 carries (RFC 8200 §5). */
+const MINIMUM_MTU = 1280;
 
 const linux: Platform = {
   list(): HostInterface[] {
@@ -58,6 +65,8 @@ const linux: Platform = {
         index,
         linkLocal: usable.find(isLinkLocal),
         addresses: usable.filter((address) => !isLinkLocal(address) && !isLoopback(address)),
+        networks: entries.flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : [])),
+        mtu: Number(sysfs(name, 'mtu') ?? MINIMUM_MTU),
         loopback: (flags & IFF_LOOPBACK) !== 0,
         multicast: (flags & IFF_MULTICAST) !== 0,
         tentative: tentative.has(name),
@@ -73,9 +82,11 @@ const linux: Platform = {
   drops(socket: UdpSocket): number {
     const inode = socketInode(socket);
     if (inode === undefined) return 0;
-    for (const line of (read('/proc/self/net/udp6') ?? '').split('\n')) {
-      const columns = line.trim().split(/\s+/);
-      if (columns[9] === inode) return Number(columns.at(-1));
+    for (const table of ['udp6', 'udp']) {
+      for (const line of (read(`/proc/self/net/${table}`) ?? '').split('\n')) {
+        const columns = line.trim().split(/\s+/);
+        if (columns[9] === inode) return Number(columns.at(-1));
+      }
     }
     return 0;
   },
@@ -150,8 +161,8 @@ function isLoopback(address: string): boolean {
 
 /** Splits what Node reports: the zone, and the prefix of an IPv4 address that came to an IPv6 socket. */
 export function splitAddress(text: string): { address: string; interface?: string } {
-  const [whole = '', zone] = text.split('%');
-  const address = whole.startsWith('::ffff:') && whole.includes('.') ? whole.slice('::ffff:'.length) : whole;
+  const zone = text.split('%')[1];
+  const address = plainAddress(text);
   return zone === undefined ? { address } : { address, interface: zone };
 }
 

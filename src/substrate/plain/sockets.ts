@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { createServer, type Server, type Socket } from 'node:net';
-import { wrapError, zoned } from './platform.js';
+import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { isLinkLocal, wrapError, zoned } from './platform.js';
 import type { PlainSettings } from './options.js';
 
 /** Binds a UDP socket; rejects with the error wrapped, the socket closed. */
@@ -37,6 +37,37 @@ export async function openReceiveSocket(settings: PlainSettings, interfaceName: 
     socket.close();
     throw wrapError(error, what);
   }
+}
+
+/** The receive socket for IPv4 multicasts of every interface; who is joined is up to the caller. */
+export async function openIpv4ReceiveSocket(settings: PlainSettings): Promise<UdpSocket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  await bind(socket, settings.group4, settings.port, 'IPv4 receiver');
+  socket.setRecvBufferSize(settings.receiveBufferBytes);
+  return socket;
+}
+
+/** The IPv4 send socket of one interface, to be told the interface's address before each send. */
+export async function openIpv4SendSocket(settings: PlainSettings, port: number): Promise<UdpSocket> {
+  const socket = createSocket({ type: 'udp4', reuseAddr: port === settings.port });
+  await bind(socket, '0.0.0.0', port, 'IPv4 sender');
+  socket.setMulticastTTL(settings.hopLimit);
+  socket.setMulticastLoopback(true);
+  return socket;
+}
+
+/** A socket for unicasts to one address of an interface, exclusively. */
+export async function openUnicastSocket(
+  settings: PlainSettings,
+  address: string,
+  interfaceName: string,
+): Promise<UdpSocket> {
+  const what = `unicast receiver on ${address}`;
+  const isV4 = isIPv4(address);
+  const socket = createSocket(isV4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
+  await bind(socket, isLinkLocal(address) ? zoned(address, interfaceName) : address, settings.port, what);
+  socket.setRecvBufferSize(settings.receiveBufferBytes);
+  return socket;
 }
 
 /** The send socket of one interface. On `::`, so that it outlives every change of addresses. */

@@ -1,6 +1,6 @@
-import type { Socket as UdpSocket } from 'node:dgram';
-import { connect as openSocket, isIP, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Clock } from '../../runtime/clock.js';
+import { Counters } from '../../runtime/counters.js';
 import {
   SubstrateError,
   type CancelSignal,
@@ -15,27 +15,28 @@ import {
   type WellKnownPort,
   type Target,
 } from '../types.js';
+import { Connector } from './connector.js';
 import { InterfaceWatch } from './interfaces.js';
+import { Ipv4Group } from './ipv4-group.js';
 import { settle, type PlainOptions, type PlainSettings } from './options.js';
-import { isLinkLocal, splitAddress, platformOf, wrapError, zoned, type Platform } from './platform.js';
-import { closeServer, closeSocket, openReceiveSocket, openSendSocket, openServer } from './sockets.js';
+import { SendPair, type PairLink } from './pair.js';
+import { platformOf, wrapError, type Platform } from './platform.js';
+import { Receiver } from './receiver.js';
+import { closeServer, openServer } from './sockets.js';
 import { endsOf, PlainStream, type Ends } from './stream.js';
-
-/** Port numbers tried for a pair before giving up; each failure means that one protocol has the number taken. */
-const PAIR_ATTEMPTS = 64;
-/**
- * A multicast that finds only a tentative link-local address (EADDRNOTAVAIL) is tried again this often and this
- * long, ms: duplicate address detection ends within one to two seconds (RFC 4862 §5.4).
- */
-const TENTATIVE_RETRY_MS = 100;
-const TENTATIVE_PATIENCE_MS = 2500;
+import { interfaceOf, WellKnown } from './well-known.js';
 
 /**
  * Opens one thread's view of the host's network. Rejects with `no-interface` for a name no interface bears, with
- * `unsupported` on a platform other than Linux.
+ * `unsupported` on a platform other than Linux, for two chosen interfaces on one IPv4 subnet, and for bad options.
+ * `lenient`: the same description was opened before, and what it names may have changed since; only bad options
+ * and the platform are refused.
  */
-export async function openPlainSubstrate(options: PlainOptions, deps: { clock: Clock }): Promise<Substrate> {
-  return new PlainSubstrate(settle(options), platformOf(), deps.clock);
+export async function openPlainSubstrate(
+  options: PlainOptions,
+  deps: { clock: Clock; lenient?: boolean },
+): Promise<Substrate> {
+  return new PlainSubstrate(settle(options), platformOf(), deps.clock, deps.lenient ?? false);
 }
 
 /** Anything open that ends with the substrate, or with its interface. */
@@ -52,16 +53,33 @@ class PlainSubstrate implements Substrate {
   readonly #watch: InterfaceWatch;
   readonly #owned = new Set<Owned>();
   readonly #streams = new Set<PlainStream>();
-  readonly #connecting = new Set<() => void>();
+  readonly #connector: Connector;
+  readonly #drops = new Counters();
+  readonly #group4: Ipv4Group;
   #closing: Promise<void> | undefined;
 
-  constructor(settings: PlainSettings, platform: Platform, clock: Clock) {
+  constructor(settings: PlainSettings, platform: Platform, clock: Clock, lenient: boolean) {
     this.#settings = settings;
     this.#platform = platform;
     this.#clock = clock;
+    this.#connector = new Connector(clock, (socket, ends) => this.#stream(socket, ends));
     const { interfaces: chosen, security, pollIntervalMs } = settings;
-    this.#watch = new InterfaceWatch(platform, clock, { chosen, security, pollIntervalMs });
-    this.#watch.onLook(() => this.#loseGone());
+    const { ipv4 } = settings.receives;
+    this.#watch = new InterfaceWatch(platform, clock, { chosen, security, pollIntervalMs, ipv4, lenient });
+    this.#group4 = new Ipv4Group(settings, {
+      members: () =>
+        this.#watch.chosen.flatMap(({ name, index, ipv4: address }) =>
+          address ? { name, index, address } : [],
+        ),
+      interfaces: () => this.#watch.host,
+      ambiguous: () => this.#watch.ambiguous,
+      drops: (socket) => platform.drops(socket),
+      count: (reason) => this.#drops.add(reason),
+    });
+    this.#watch.onLook(() => {
+      this.#loseGone();
+      void this.#group4.follow();
+    });
   }
 
   get environment(): Environment {
@@ -78,15 +96,22 @@ class PlainSubstrate implements Substrate {
     onLost: (error: SubstrateError) => void,
   ): Promise<PacketReceiver> {
     const info = this.#usable(interfaceName);
-    const socket = await openReceiveSocket(this.#settings, interfaceName);
-    const owned = this.#own(info, onLost, () => closeSocket(socket));
-    if (this.#closing) return this.#tooLate(owned);
-    socket.on('message', (bytes, { address, port }) => {
-      const from = splitAddress(address).address;
-      onDatagram({ bytes, interface: interfaceName, address: from, port });
+    const holder: { owned?: Owned } = {};
+    const receiver = await Receiver.open(interfaceName, this.#settings, {
+      onDatagram,
+      onError: (error) => holder.owned && this.#socketFailed(holder.owned, error),
+      group4: this.#group4,
+      hasIpv4: () =>
+        this.#watch.chosen.some((item) => item.name === interfaceName && item.ipv4 !== undefined),
     });
-    socket.on('error', (error) => this.#socketFailed(owned, error));
-    return { close: () => this.#close(owned), kernelDrops: () => this.#platform.drops(socket) };
+    const unlook = this.#watch.onLook(() => receiver.follow());
+    const owned = this.#own(info, onLost, async () => {
+      unlook();
+      await receiver.close();
+    });
+    holder.owned = owned;
+    if (this.#closing) return this.#tooLate(owned);
+    return { close: () => this.#close(owned), kernelDrops: () => receiver.drops(this.#platform) };
   }
 
   async openPair(
@@ -94,22 +119,50 @@ class PlainSubstrate implements Substrate {
     options: { port?: number; onStream: (stream: Stream) => void; onLost: (error: SubstrateError) => void },
   ): Promise<PortPair> {
     const info = this.#usable(interfaceName);
-    const { socket, server, port } = await this.#bindPair(interfaceName, options.port ?? 0, options.onStream);
-    const owned = this.#own(info, options.onLost, async () => {
-      await Promise.all([closeSocket(socket), closeServer(server)]);
+    const pair = await SendPair.bind(interfaceName, options.port ?? 0, this.#settings, this.#clock, {
+      onSocket: (socket) => this.#accept(socket, options.onStream),
+      link: () => this.#linkOf(interfaceName),
     });
+    const owned = this.#own(info, options.onLost, () => pair.close());
     if (this.#closing) return this.#tooLate(owned);
-    socket.on('error', (error) => this.#socketFailed(owned, error));
+    pair.onError((error) => this.#socketFailed(owned, error));
     return {
       interface: interfaceName,
-      port,
-      sendMulticast: (bytes) => this.#multicast(owned, socket, bytes),
+      port: pair.port,
+      sendMulticast: (bytes) => pair.multicast(bytes, () => this.#owned.has(owned)),
       close: () => this.#close(owned),
     };
   }
 
-  openWellKnown(): Promise<WellKnownPort> {
-    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
+  async openWellKnown(options: {
+    onDatagram: (datagram: Datagram) => void;
+    onStream: (stream: Stream, interfaceName: string | undefined) => void;
+    onLost: (error: SubstrateError) => void;
+  }): Promise<WellKnownPort> {
+    this.#assertOpen();
+    this.#watch.look();
+    const wellKnown = await WellKnown.open(this.#settings, {
+      environment: () => this.environment,
+      onSocket: (socket) => {
+        this.#accept(socket, (stream) =>
+          options.onStream(stream, interfaceOf(stream.local, this.environment)),
+        );
+      },
+      onDatagram: options.onDatagram,
+      onForeign: () => this.#drops.add('unicast.foreign-link'),
+    });
+    const unlook = this.#watch.onLook(() => wellKnown.follow());
+    const owned = this.#own(undefined, options.onLost, async () => {
+      unlook();
+      await wellKnown.close();
+    });
+    if (this.#closing) return this.#tooLate(owned);
+    return { port: wellKnown.port, close: () => this.#close(owned) };
+  }
+
+  dropped(): Record<string, number> {
+    const behind = this.#group4.kernelDrops();
+    return { ...this.#drops.snapshot(), ...(behind > 0 ? { 'ipv4.kernel-dropped': behind } : {}) };
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {
@@ -121,50 +174,11 @@ class PlainSubstrate implements Substrate {
     return { port: portOf(server), close: () => this.#close(owned) };
   }
 
-  async connect(target: Target, options: { timeoutMs: number; signal?: CancelSignal }): Promise<Stream> {
-    this.#assertOpen();
-    const host = hostOf(target);
-    const { timeoutMs, signal } = options;
-    const what = `connect to ${host} port ${target.port}`;
-    if (signal?.aborted) throw new SubstrateError('local', `${what}: aborted`, { cause: signal.reason });
-    const { address, port, interface: name } = target;
-    const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
-    const socket = openSocket({ host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false });
-    return new Promise((resolve, reject) => {
-      const settled = (): void => {
-        this.#clock.clearTimeout(timer);
-        this.#connecting.delete(onClosing);
-        signal?.removeEventListener('abort', onAbort);
-        socket.off('error', onError);
-      };
-      const fail = (error: SubstrateError): void => {
-        settled();
-        socket.on('error', () => undefined);
-        socket.destroy();
-        reject(error);
-      };
-      const onError = (error: Error): void => fail(wrapError(error, what));
-      const onAbort = (): void => {
-        fail(new SubstrateError('local', `${what}: aborted`, { cause: signal?.reason }));
-      };
-      const onClosing = (): void => fail(new SubstrateError('local', `${what}: the substrate is closed`));
-      const timer = this.#clock.setTimeout(() => {
-        fail(new SubstrateError('timeout', `${what}: no answer within ${timeoutMs} ms`));
-      }, timeoutMs);
-      this.#connecting.add(onClosing);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
-        const ends = endsOf(socket, remote);
-        if (!ends) return fail(new SubstrateError('local', `${what}: no file descriptor left`));
-        if (ends.local.port === port && ends.local.address === ends.remote.address) {
-          return fail(new SubstrateError('refused', `${what}: nobody listens there`));
-        }
-        settled();
-        resolve(this.#stream(socket, ends));
-      });
-    });
+  connect(
+    target: Target,
+    options: { timeoutMs: number; signal?: CancelSignal | undefined },
+  ): Promise<Stream> {
+    return this.#connector.connect(target, options);
   }
 
   close(): Promise<void> {
@@ -174,59 +188,22 @@ class PlainSubstrate implements Substrate {
 
   async #closeAll(): Promise<void> {
     this.#watch.close();
-    for (const cancel of [...this.#connecting]) cancel();
+    this.#connector.close();
     for (const stream of [...this.#streams]) stream.abort();
     await Promise.all([...this.#owned].map((owned) => this.#close(owned)));
   }
 
-  async #bindPair(
-    interfaceName: string,
-    wanted: number,
-    onStream: (stream: Stream) => void,
-  ): Promise<{ socket: UdpSocket; server: Server; port: number }> {
-    for (let attempt = 1; ; attempt++) {
-      const socket = await openSendSocket(this.#settings, interfaceName, wanted);
-      const { port } = socket.address();
-      try {
-        const { backlog } = this.#settings;
-        const server = await openServer(port, backlog, (accepted) => this.#accept(accepted, onStream));
-        return { socket, server, port };
-      } catch (error) {
-        await closeSocket(socket);
-        const taken = error instanceof SubstrateError && error.kind === 'address-in-use';
-        // RFC 8990 §2.8.4: both on one number; if one is taken, both move on together.
-        if (!taken || wanted !== 0 || attempt === PAIR_ATTEMPTS) throw error;
-      }
+  /** The interface of a pair; while an address is tentative, the host is asked anew each time. */
+  #linkOf(name: string): PairLink | undefined {
+    const find = () => this.#watch.chosen.find((item) => item.name === name);
+    let found = find();
+    if (found?.tentative) {
+      this.#watch.look();
+      found = find();
     }
-  }
-
-  async #multicast(owned: Owned, socket: UdpSocket, bytes: Uint8Array): Promise<void> {
-    const { maxDatagramBytes } = this.#settings;
-    if (bytes.length > maxDatagramBytes) {
-      throw new SubstrateError('too-big', `datagram of ${bytes.length} bytes, at most ${maxDatagramBytes}`);
-    }
-    const copy = Buffer.from(bytes);
-    const giveUpAt = this.#clock.now() + TENTATIVE_PATIENCE_MS;
-    for (;;) {
-      if (!this.#owned.has(owned)) throw new SubstrateError('local', 'the pair is closed');
-      const error = await this.#send(socket, copy);
-      if (!error) return;
-      const hopeful =
-        error.code === 'EADDRNOTAVAIL' && this.#clock.now() < giveUpAt && this.#isTentative(owned);
-      if (!hopeful) {
-        throw wrapError(error, `multicast on ${owned.interface?.name}`);
-      }
-      await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, TENTATIVE_RETRY_MS));
-    }
-  }
-
-  #isTentative({ interface: info }: Owned): boolean {
-    return this.#platform.list().some((item) => item.name === info?.name && item.tentative);
-  }
-
-  #send(socket: UdpSocket, bytes: Uint8Array): Promise<NodeJS.ErrnoException | null> {
-    const { port, group } = this.#settings;
-    return new Promise((resolve) => socket.send(bytes, port, group, resolve));
+    if (!found) return undefined;
+    const { mtu, linkLocal, tentative, ipv4 } = found;
+    return { mtu, ipv6: linkLocal !== undefined || tentative, ipv4, tentative };
   }
 
   #accept(socket: Socket, onStream: (stream: Stream) => void): void {
@@ -297,20 +274,6 @@ class PlainSubstrate implements Substrate {
   #assertOpen(): void {
     if (this.#closing) throw new SubstrateError('local', 'the substrate is closed');
   }
-}
-
-/** The target as the stack wants it; throws `local` for what is no address or no port. */
-function hostOf({ address, port, interface: name }: Target): string {
-  if (
-    isIP(address) === 0 ||
-    address.includes('%') ||
-    !(Number.isInteger(port) && port > 0 && port < 65_536)
-  ) {
-    throw new SubstrateError('local', `bad target ${address} port ${port}`);
-  }
-  if (!isLinkLocal(address)) return address;
-  if (name === undefined) throw new SubstrateError('local', `link-local ${address} needs an interface`);
-  return zoned(address, name);
 }
 
 function portOf(server: Server): number {

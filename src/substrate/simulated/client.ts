@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.js';
+import { Counters } from '../../runtime/counters.js';
 import type { Endpoint } from '../../runtime/endpoint.js';
 import {
   SubstrateError,
@@ -31,9 +32,10 @@ interface Receiver {
   drops: number;
 }
 
-/** What accepts streams: a listener, or a pair, which can be lost. */
+/** What accepts streams: a listener, a pair, which can be lost, or the well-known port, which takes datagrams too. */
 interface Accepting {
-  readonly onStream: (stream: Stream) => void;
+  readonly onStream: (stream: Stream, interfaceName: string | undefined) => void;
+  readonly onDatagram?: (datagram: Datagram) => void;
   readonly onLost?: (error: SubstrateError) => void;
 }
 
@@ -60,6 +62,7 @@ class SimulatedSubstrate implements Substrate {
   readonly #streams = new Map<number, SimulatedStream>();
   /** Connects under way, by stream: data may follow the answer in the same batch. */
   readonly #connecting = new Map<number, number>();
+  readonly #drops = new Counters();
   readonly #whenClosed: Promise<void>;
   #environment: Environment | undefined;
   #nextId = 0;
@@ -144,8 +147,20 @@ class SimulatedSubstrate implements Substrate {
     };
   }
 
-  openWellKnown(): Promise<WellKnownPort> {
-    return Promise.reject(new SubstrateError('unsupported', 'unicast 7017'));
+  async openWellKnown(options: {
+    onDatagram: (datagram: Datagram) => void;
+    onStream: (stream: Stream, interfaceName: string | undefined) => void;
+    onLost: (error: SubstrateError) => void;
+  }): Promise<WellKnownPort> {
+    const { onDatagram, onStream, onLost } = options;
+    const { id, port } = await this.#accept({ onStream, onDatagram, onLost }, (req, newId) => {
+      return { op: 'openWellKnown', req, id: newId, backlog: DEFAULT_BACKLOG };
+    });
+    return { port, close: () => this.#release(id, this.#accepting) };
+  }
+
+  dropped(): Record<string, number> {
+    return this.#drops.snapshot();
   }
 
   async listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<StreamListener> {
@@ -160,8 +175,9 @@ class SimulatedSubstrate implements Substrate {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) throw aborted(signal);
     const id = this.#id();
-    const { address, port, interface: name } = target;
-    const plain: Target = name === undefined ? { address, port } : { address, port, interface: name };
+    const { address, fqdn = false, port, interface: name } = target;
+    const plain: Target =
+      name === undefined ? { address, port, fqdn } : { address, port, fqdn, interface: name };
     let req = 0;
     const cancel = (): void => {
       this.#batch.push({ op: 'cancelConnect', id });
@@ -203,13 +219,15 @@ class SimulatedSubstrate implements Substrate {
         return this.#replied(op);
       case 'datagram':
         this.#takenBytes += op.bytes.length;
-        for (const id of op.ids) this.#receivers.get(id)?.onDatagram(op);
+        for (const id of op.ids) (this.#receivers.get(id) ?? this.#accepting.get(id))?.onDatagram?.(op);
         return;
       case 'drops': {
         const receiver = this.#receivers.get(op.id);
         if (receiver) receiver.drops = op.drops;
         return;
       }
+      case 'dropped':
+        return this.#drops.add(op.reason);
       case 'lost': {
         const owner = this.#receivers.get(op.id) ?? this.#accepting.get(op.id);
         this.#receivers.delete(op.id);
@@ -238,7 +256,7 @@ class SimulatedSubstrate implements Substrate {
     this.#batch.push({ op: 'accepted', id: op.id });
     // Closed in the meantime: reset, as a stack does with what waits in the backlog of a socket that closes.
     if (!accepting || this.#closing) this.#batch.push({ op: 'abort', id: op.id });
-    else accepting.onStream(this.#stream(op.id, op.remote, op.local));
+    else accepting.onStream(this.#stream(op.id, op.remote, op.local), op.by);
   }
 
   #stream(id: number, remote: Target, local: Target): SimulatedStream {

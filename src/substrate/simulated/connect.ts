@@ -3,7 +3,8 @@ import type { Clock, TimerId } from '../../runtime/clock.js';
 import { SubstrateError, type StreamErrorKind, type Target } from '../types.js';
 import type { Connection } from './connection.js';
 import type { SimulatedLink } from './link.js';
-import type { Acceptor, SimulatedNode } from './node.js';
+import { isOnSubnet } from './ipv4.js';
+import type { Acceptor, Attachment, SimulatedNode } from './node.js';
 
 /** Where a target leads from a node. */
 export type Route =
@@ -47,6 +48,9 @@ function linkLocalRoute(from: SimulatedNode, target: Target): Route {
   if (!own) return { to: 'error', kind: 'unreachable', message: `interface ${name} is down or gone` };
   const remote: Target = { address, port, interface: name };
   const localAddress = own.linkLocal;
+  if (localAddress === undefined) {
+    return { to: 'error', kind: 'unreachable', message: `interface ${name} has no IPv6 address` };
+  }
   const local: Target = { address: localAddress, port: 0, interface: name };
   if (address === own.linkLocal) {
     return { to: 'self', local, remote, usable: () => own.up && own.linkLocal === address };
@@ -67,10 +71,16 @@ function globalRoute(from: SimulatedNode, target: Target): Route {
     if (!own.up) continue;
     for (const [attachment, node] of own.link.members) {
       if (!attachment.up || !attachment.addresses.includes(address)) continue;
-      const source = own.addresses[0];
-      const local: Target = source
+      const isV6 = address.includes(':');
+      const source = own.addresses.find((candidate) => candidate.includes(':') === isV6);
+      // Without an address of that family nothing leaves; IPv6 may use a link-local one.
+      const fallback = isV6 ? own.linkLocal : undefined;
+      const local: Target | undefined = source
         ? { address: source, port: 0 }
-        : { address: own.linkLocal, port: 0, interface: own.link.name };
+        : fallback === undefined
+          ? undefined
+          : { address: fallback, port: 0, interface: own.link.name };
+      if (!local) continue;
       const usable = (): boolean =>
         own.up &&
         attachment.up &&
@@ -79,15 +89,25 @@ function globalRoute(from: SimulatedNode, target: Target): Route {
       return { to: 'peer', node, link: own.link, local, remote, usable };
     }
   }
-  if (from.attachments.some((own) => own.up && own.addresses.some((a) => samePrefix(a, address)))) {
+  const onLink = (own: Attachment): boolean =>
+    (own.ipv4 !== undefined && isOnSubnet(address, own.ipv4)) ||
+    own.addresses.some((a) => samePrefix(a, address));
+  if (from.attachments.some((own) => own.up && onLink(own))) {
     return { to: 'silence' };
   }
   return { to: 'error', kind: 'unreachable', message: `no route to ${address}` };
 }
 
 function samePrefix(a: string, b: string): boolean {
-  const other = ipaddr.parse(b);
-  return other instanceof ipaddr.IPv6 && other.match(ipaddr.IPv6.parse(a), 64);
+  if (!ipaddr.IPv6.isValid(a) || !ipaddr.IPv6.isValid(b)) return false;
+  return ipaddr.IPv6.parse(b).match(ipaddr.IPv6.parse(a), 64);
+}
+
+/** A connect under way. */
+export interface Attempt {
+  start(outcome: ConnectOutcome): void;
+  /** Stops; no outcome is told. */
+  cancel(): void;
 }
 
 /** Told once, by one of the two. */
@@ -102,7 +122,7 @@ const NEIGHBOUR_GIVES_UP_MS = 3000;
 const FIRST_RETRY_MS = 1000;
 
 /** One connect under way: the SYN, its repetitions, its timeout. */
-export class ConnectAttempt {
+export class ConnectAttempt implements Attempt {
   readonly #timers = new Set<TimerId>();
   #outcome: ConnectOutcome | undefined;
 

@@ -1,4 +1,5 @@
 import type { Attachment, SimulatedNode } from './node.js';
+import { ipv4On, type Ipv4Address } from './ipv4.js';
 import type { Prng } from './prng.js';
 
 /** What a link does to what crosses it. Rates are probabilities 0 … 1 per datagram and receiving interface. */
@@ -15,8 +16,8 @@ export interface LinkSettings {
   reorderRate: number;
   /** How long those are held back, ms. Default 5. */
   reorderDelayMs: number;
-  /** Longer datagrams are refused with `too-big`: 1280 − 40 − 8 (RFC 8990 §2.5.3). Default 1232. */
-  maxDatagramBytes: number;
+  /** Largest packet: datagrams of more than this − 48 (IPv6) or − 28 (IPv4) are refused with `too-big`. Default 1500. */
+  mtu: number;
   /** Stream writes are delivered in pieces of at most so many bytes; 1 cuts everywhere. Default: never cut. */
   segmentBytes: number;
 }
@@ -46,7 +47,7 @@ const DEFAULTS: LinkSettings = {
   duplicateRate: 0,
   reorderRate: 0,
   reorderDelayMs: 5,
-  maxDatagramBytes: 1232,
+  mtu: 1500,
   segmentBytes: Infinity,
 };
 
@@ -66,6 +67,7 @@ export class SimulatedLink {
   /** Who is on the link, in the order of coming. @internal */
   readonly members = new Map<Attachment, SimulatedNode>();
   readonly #prng: Prng;
+  #ipv4Hosts = 0;
 
   constructor(
     readonly name: string,
@@ -74,6 +76,11 @@ export class SimulatedLink {
     prng: Prng,
   ) {
     this.#prng = prng;
+  }
+
+  /** An IPv4 address of this link's own subnet, never given before. @internal */
+  nextIpv4(): Ipv4Address {
+    return ipv4On(this.number, ++this.#ipv4Hosts);
   }
 
   /** Changes some settings; throws a RangeError for a rate outside 0 … 1 or a negative time or size. */

@@ -18,6 +18,7 @@ export type ClientOp =
   | { op: 'openReceiver'; req: number; id: number; interface: string }
   | { op: 'openPair'; req: number; id: number; interface: string; port: number; backlog: number }
   | { op: 'listen'; req: number; id: number; port: number; backlog: number }
+  | { op: 'openWellKnown'; req: number; id: number; backlog: number }
   | { op: 'release'; req: number; id: number }
   | { op: 'multicast'; req: number; id: number; bytes: Uint8Array }
   | { op: 'connect'; req: number; id: number; target: Target; timeoutMs: number }
@@ -41,8 +42,10 @@ export type ServerOp =
       bytes: Uint8Array;
     }
   | { op: 'drops'; id: number; drops: number }
+  | { op: 'dropped'; reason: string }
   | { op: 'lost'; id: number; error: ErrorData }
-  | { op: 'stream'; id: number; listener: number; remote: Target; local: Target }
+  /** `by`: the interface, for the well-known port. */
+  | { op: 'stream'; id: number; listener: number; remote: Target; local: Target; by?: string }
   | StreamOp;
 
 /** The same both ways: what one end of a stream tells the other. */

@@ -1,9 +1,11 @@
 import type { Clock } from '../../runtime/clock.js';
+import { GRASP_LISTEN_PORT } from '../../protocol/constants.js';
 import { SubstrateError, type Target } from '../types.js';
 import { ConnectAttempt, findRoute, type Route } from './connect.js';
+import { NamedAttempt } from './named-attempt.js';
 import { Connection } from './connection.js';
 import { SimulatedLink, type LinkCounters } from './link.js';
-import { NodePort, type Switchboard } from './node-port.js';
+import { NodePort, type Switchboard, type Way } from './node-port.js';
 import { SimulatedNode, type Acceptor, type Attachment, type NodeOptions } from './node.js';
 import { Prng } from './prng.js';
 
@@ -14,6 +16,8 @@ export interface SimulatedNetworkOptions {
   readonly seed?: number | undefined;
   /** Bytes of datagrams one engine thread may leave unhandled; beyond, they are dropped. Default 4 MiB. */
   readonly receiveBufferBytes?: number | undefined;
+  /** The group's port, and that of unicasts. Default 7017, GRASP_LISTEN_PORT (RFC 8990 §2.6). */
+  readonly port?: number | undefined;
 }
 
 /** Something sent, as {@link SimulatedNetwork.onTraffic} tells it. `bytes` is valid only during the call. */
@@ -25,7 +29,7 @@ export interface Traffic {
   readonly node: string;
   readonly address: string;
   readonly port: number;
-  /** The other node; absent for datagrams, which go to all. */
+  /** The other node; absent for multicasts, which go to all. */
   readonly to?: { readonly node: string; readonly address: string; readonly port: number };
   readonly bytes: Uint8Array;
 }
@@ -46,11 +50,13 @@ export class SimulatedNetwork {
   readonly clock: Clock;
   readonly #links = new Map<string, SimulatedLink>();
   readonly #nodes = new Map<string, SimulatedNode>();
+  readonly #names = new Map<string, readonly string[]>();
   readonly #connections = new Set<Connection>();
   readonly #parties = new WeakMap<Connection, readonly [Traffic['to'], Traffic['to']]>();
   readonly #observers = new Set<(traffic: Traffic) => void>();
   readonly #prng: Prng;
   readonly #receiveBufferBytes: number;
+  readonly #port: number;
   /** What nodes send to themselves. */
   readonly #loopback: SimulatedLink;
   #closed = false;
@@ -59,6 +65,7 @@ export class SimulatedNetwork {
     this.clock = options.clock;
     this.#prng = new Prng(options.seed ?? 1);
     this.#receiveBufferBytes = options.receiveBufferBytes ?? 4 * 1024 * 1024;
+    this.#port = options.port ?? GRASP_LISTEN_PORT;
     this.#loopback = new SimulatedLink('lo', 0, this.#prng);
   }
 
@@ -70,6 +77,7 @@ export class SimulatedNetwork {
     const node = new SimulatedNode(name, this.#nodes.size + 1, options, {
       link: (linkName) => this.link(linkName),
       connect: (self, endpoint) => void new NodePort(self, endpoint, switchboard),
+      unicast: (self, target, port, bytes) => this.#unicast(self, target, port, bytes),
       onChange: () => {
         for (const connection of this.#connections) connection.pump();
       },
@@ -95,6 +103,12 @@ export class SimulatedNetwork {
     return link;
   }
 
+  /** Gives a domain name its addresses, in order; none: the name is forgotten. What a resolver would tell. */
+  setName(name: string, addresses: readonly string[]): void {
+    if (addresses.length === 0) this.#names.delete(name.toLowerCase());
+    else this.#names.set(name.toLowerCase(), [...addresses]);
+  }
+
   /** A copy of the counters of every link, and of `lo`, what nodes said to themselves. */
   counters(): Record<string, LinkCounters> {
     const all = [...this.#links.values(), this.#loopback];
@@ -118,14 +132,26 @@ export class SimulatedNetwork {
     return {
       clock: this.clock,
       receiveBufferBytes: this.#receiveBufferBytes,
-      multicast: (node, from, port, bytes) => this.#multicast(node, from, port, bytes),
-      connect: (port, streamId, target, timeoutMs) => this.#connect(port, streamId, target, timeoutMs),
+      groupPort: this.#port,
+      multicast: (node, from, way, port, bytes) => this.#multicast(node, from, way, port, bytes),
+      connect: (port, streamId, target, timeoutMs) => {
+        const { address: name, fqdn, port: number } = target;
+        if (fqdn !== true) return this.#connect(port, streamId, target, timeoutMs);
+        const found = (this.#names.get(name.toLowerCase()) ?? []).map((address) => ({
+          address,
+          port: number,
+        }));
+        return new NamedAttempt(this.clock, name, found, timeoutMs, (one, ms) =>
+          this.#connect(port, streamId, one, ms),
+        );
+      },
       countStreamWrite: (connection, end, bytes, part) => this.#streamWrite(connection, end, bytes, part),
     };
   }
 
-  #multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void {
-    const { link, linkLocal: address } = from;
+  #multicast(node: SimulatedNode, from: Attachment, way: Way, port: number, bytes: Uint8Array): void {
+    const { link } = from;
+    const { address, family } = way;
     link.counters.datagrams++;
     link.counters.datagramBytes += bytes.length;
     for (const observer of this.#observers) {
@@ -142,15 +168,45 @@ export class SimulatedNetwork {
     }
     for (const [attachment, receiver] of link.members) {
       const arrive = (): void => {
-        if (!attachment.up) return;
+        const speaks = family === 'ipv6' ? attachment.linkLocal : attachment.ipv4;
+        if (!attachment.up || speaks === undefined || !receiver.hears(family)) return;
+        // An IPv4 stack tells no interface: as on a real host, the source's subnet has to.
+        const by = family === 'ipv6' ? attachment : receiver.onLink(address);
         for (const thread of receiver.ports) {
-          if (!thread.datagram(attachment, address, port, bytes)) link.counters.overflowed++;
+          if (!by) thread.unknownLink();
+          else if (!thread.datagram(by, address, port, bytes)) link.counters.overflowed++;
         }
       };
       // The stack loops a node's own copies back without touching the link.
       if (attachment === from) arrive();
       else for (const delay of link.datagramDelays()) this.#after(delay, arrive);
     }
+  }
+
+  #unicast(node: SimulatedNode, target: Target, port: number, bytes: Uint8Array): void {
+    const route = findRoute(node, target);
+    if (route.to === 'error') throw new SubstrateError(route.kind, route.message);
+    if (route.to === 'silence') return;
+    const { address } = route.local;
+    const link = route.to === 'peer' ? route.link : this.#loopback;
+    link.counters.datagrams++;
+    link.counters.datagramBytes += bytes.length;
+    const to = { node: (route.to === 'peer' ? route.node : node).name, ...route.remote };
+    for (const observer of this.#observers) {
+      const { name } = node;
+      const atMs = this.clock.now();
+      observer({ atMs, link: link.name, kind: 'datagram', node: name, address, port, to, bytes });
+    }
+    const receiver = this.node(to.node);
+    const arrive = (): void => {
+      const held = receiver.holder(route.remote.address);
+      if (!held || target.port !== this.#port || !route.usable()) return;
+      for (const thread of receiver.ports) {
+        if (!thread.unicast(held, address, port, bytes)) link.counters.overflowed++;
+      }
+    };
+    if (route.to === 'self') arrive();
+    else for (const delay of link.datagramDelays()) this.#after(delay, arrive);
   }
 
   #connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt {

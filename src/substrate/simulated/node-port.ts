@@ -3,22 +3,33 @@ import type { Endpoint } from '../../runtime/endpoint.js';
 import { SubstrateError, type Target } from '../types.js';
 import { Batch } from './batch.js';
 import type { Connection, ConnectionEnd } from './connection.js';
-import type { ConnectAttempt } from './connect.js';
+import type { Attempt } from './connect.js';
 import type { ClientOp, ErrorData, ServerOp, StreamOp } from './messages.js';
-import type { Acceptor, Attachment, SimulatedNode } from './node.js';
+import type { Acceptor, Attachment, Family, SimulatedNode } from './node.js';
 
 /** What a port asks of the network it belongs to. */
 export interface Switchboard {
   readonly clock: Clock;
   /** Bytes of datagrams one thread may have unhandled; see `SimulatedNetworkOptions`. */
   readonly receiveBufferBytes: number;
-  multicast(node: SimulatedNode, from: Attachment, port: number, bytes: Uint8Array): void;
-  connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): ConnectAttempt;
+  /** GRASP_LISTEN_PORT of this network. */
+  readonly groupPort: number;
+  multicast(node: SimulatedNode, from: Attachment, way: Way, port: number, bytes: Uint8Array): void;
+  connect(port: NodePort, streamId: number, target: Target, timeoutMs: number): Attempt;
   countStreamWrite(connection: Connection, end: 0 | 1, bytes: Uint8Array, part: boolean): void;
 }
 
+/** The headers of a datagram, bytes: IPv6 40 or IPv4 20, and UDP 8. */
+const HEADERS: Readonly<Record<Family, number>> = { ipv6: 48, ipv4: 28 };
+
+/** How one copy of a multicast leaves. */
+export interface Way {
+  readonly family: Family;
+  readonly address: string;
+}
+
 interface Resource {
-  readonly kind: 'receiver' | 'pair' | 'listener';
+  readonly kind: 'receiver' | 'pair' | 'listener' | 'well-known';
   readonly attachment?: Attachment;
   readonly acceptor?: Acceptor;
   drops: number;
@@ -30,7 +41,7 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
   readonly #batch: Batch<ServerOp>;
   readonly #resources = new Map<number, Resource>();
   readonly #streams = new Map<number, { connection: Connection; end: 0 | 1 }>();
-  readonly #attempts = new Map<number, { attempt: ConnectAttempt; req: number }>();
+  readonly #attempts = new Map<number, { attempt: Attempt; req: number }>();
   /** Listeners of streams offered and not yet handed over, by stream. */
   readonly #offered = new Map<number, Acceptor>();
   #nextStream = 1;
@@ -70,6 +81,22 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     for (const [id, resource] of this.#resources) {
       if (resource.kind === 'receiver' && resource.attachment === to) ids.push(id);
     }
+    return this.#deliverDatagram(ids, to, address, port, bytes);
+  }
+
+  /** Gives a unicast to the well-known port, if it is this thread's; false if its buffer is full. */
+  unicast(to: Attachment, address: string, port: number, bytes: Uint8Array): boolean {
+    const [id] = [...this.#resources].find(([, resource]) => resource.kind === 'well-known') ?? [];
+    return id === undefined || this.#deliverDatagram([id], to, address, port, bytes);
+  }
+
+  #deliverDatagram(
+    ids: readonly number[],
+    to: Attachment,
+    address: string,
+    port: number,
+    bytes: Uint8Array,
+  ): boolean {
     if (ids.length === 0) return true;
     if (this.#unhandledBytes + bytes.length > this.net.receiveBufferBytes) {
       for (const id of ids) this.#resources.get(id)!.drops++;
@@ -81,13 +108,20 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     return true;
   }
 
+  /** Counts an IPv4 multicast from no subnet of the node, as a thread with receivers does. */
+  unknownLink(): void {
+    if ([...this.#resources.values()].every(({ kind }) => kind !== 'receiver')) return;
+    this.#batch.push({ op: 'dropped', reason: 'ipv4.unknown-link' });
+  }
+
   /** Hands an accepted stream to the thread that owns the listener. */
   offer(acceptor: Acceptor, remote: Target, local: Target): ConnectionEnd {
     const id = this.#nextStream;
     this.#nextStream += 2;
     acceptor.pending++;
     this.#offered.set(id, acceptor);
-    this.#batch.push({ op: 'stream', id, listener: acceptor.id, remote, local });
+    const by = local.interface ?? this.node.holder(local.address)?.link.name;
+    this.#batch.push({ op: 'stream', id, listener: acceptor.id, remote, local, ...(by ? { by } : {}) });
     return this.end(id);
   }
 
@@ -139,6 +173,12 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
         return this.#reply(op.req, () => {
           const acceptor = this.node.bind(op.port, this, op.id, op.backlog);
           this.#keep(op.id, { kind: 'listener', acceptor });
+          return { port: acceptor.port };
+        });
+      case 'openWellKnown':
+        return this.#reply(op.req, () => {
+          const acceptor = this.node.bind(this.net.groupPort, this, op.id, op.backlog);
+          this.#keep(op.id, { kind: 'well-known', acceptor });
           return { port: acceptor.port };
         });
       case 'release':
@@ -194,12 +234,14 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     const pair = this.#resources.get(id);
     if (!pair?.attachment || !pair.acceptor) throw new SubstrateError('local', 'the pair is closed');
     const { link, up } = pair.attachment;
-    const { maxDatagramBytes } = link.settings;
-    if (bytes.length > maxDatagramBytes) {
-      throw new SubstrateError('too-big', `datagram of ${bytes.length} bytes, at most ${maxDatagramBytes}`);
-    }
     if (!up) throw new SubstrateError('unreachable', `interface ${link.name} is down`);
-    this.net.multicast(this.node, pair.attachment, pair.acceptor.port, bytes);
+    const ways = this.node.sendsBy(pair.attachment);
+    if (ways.length === 0) throw new SubstrateError('unreachable', `no address on ${link.name} to send from`);
+    const most = Math.min(...ways.map(({ family }) => link.settings.mtu - HEADERS[family]));
+    if (bytes.length > most) {
+      throw new SubstrateError('too-big', `datagram of ${bytes.length} bytes, ${link.name} carries ${most}`);
+    }
+    for (const way of ways) this.net.multicast(this.node, pair.attachment, way, pair.acceptor.port, bytes);
   }
 
   #taken(bytes: number): void {

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../runtime/endpoint.js';
-import type { Environment, InterfaceInfo, Security } from '../types.js';
+import type { Environment, InterfaceInfo, Security, Target } from '../types.js';
 import { SubstrateError } from '../types.js';
+import { isOnSubnet, parseIpv4, type Ipv4Address } from './ipv4.js';
 import type { SimulatedLink } from './link.js';
 import type { NodePort } from './node-port.js';
 
@@ -9,9 +10,11 @@ export interface Attachment {
   readonly link: SimulatedLink;
   readonly index: number;
   up: boolean;
-  linkLocal: string;
-  /** Global and ULA addresses; `renumber` replaces them. */
+  /** Undefined on a node without IPv6. */
+  linkLocal: string | undefined;
+  /** ULA addresses, and the IPv4 address; `renumber` replaces them. */
   addresses: readonly string[];
+  ipv4: Ipv4Address | undefined;
   generation: number;
 }
 
@@ -25,6 +28,9 @@ export interface Acceptor {
   pending: number;
 }
 
+/** An IP version of multicasts. */
+export type Family = 'ipv6' | 'ipv4';
+
 export interface NodeOptions {
   /** Links the node is attached to, in the order of its interfaces; made on first use. May be empty. */
   readonly links: readonly string[];
@@ -32,6 +38,12 @@ export interface NodeOptions {
   readonly security?: Security | undefined;
   /** A ULA address on each interface besides the link-local one. Default true. */
   readonly ula?: boolean | undefined;
+  /** A link-local address on each interface, and the ULA one. Default true; false: an IPv4-only node. */
+  readonly ipv6?: boolean | undefined;
+  /** An IPv4 address on each interface, of the link's own subnet. Default false. */
+  readonly ipv4?: boolean | undefined;
+  /** IP versions of multicasts; see `PlainOptions.families`. */
+  readonly families?: readonly Family[] | undefined;
   /** Addresses on interfaces that GRASP does not use, such as global ones on `lo`. Default none. */
   readonly otherAddresses?: readonly string[] | undefined;
 }
@@ -40,6 +52,7 @@ export interface NodeOptions {
 export interface NodeHooks {
   link(name: string): SimulatedLink;
   connect(node: SimulatedNode, endpoint: Endpoint): void;
+  unicast(node: SimulatedNode, target: Target, port: number, bytes: Uint8Array): void;
   /** Something that decides who reaches whom has changed. */
   onChange(): void;
 }
@@ -115,15 +128,61 @@ export class SimulatedNode {
     this.#changed();
   }
 
-  /** Gives the interface a new ULA address (with `linkLocal`, a new link-local one too); the old one is gone. */
+  /**
+   * Gives the interface a new ULA address, and a new IPv4 one if it has one (with `linkLocal`, a new link-local one
+   * too); the old ones are gone.
+   */
   renumber(link: string, options: { linkLocal?: boolean } = {}): void {
     const attachment = this.attachment(link);
     attachment.generation++;
     this.#number(attachment);
-    if (options.linkLocal) {
+    if (options.linkLocal && attachment.linkLocal !== undefined) {
       attachment.linkLocal = `fe80::${hex(attachment.generation)}:${hex(attachment.link.number)}:${hex(this.number)}`;
     }
     this.#changed();
+  }
+
+  /** Gives the interface another IPv4 address, such as `192.0.2.1/24`, or none. Throws a RangeError for a bad one. */
+  setIpv4(link: string, cidr: string | undefined): void {
+    const attachment = this.attachment(link);
+    const ipv4 = cidr === undefined ? undefined : parseIpv4(cidr);
+    const other = this.attachments.find(
+      (a) => a !== attachment && a.ipv4 && ipv4 && isOnSubnet(ipv4.address, a.ipv4),
+    );
+    // As a real host's substrate refuses it: nobody could tell which one a multicast came by.
+    if (other) throw new RangeError(`'${cidr}' is on the subnet of interface '${other.link.name}'`);
+    const rest = attachment.addresses.filter((address) => address !== attachment.ipv4?.address);
+    attachment.ipv4 = ipv4;
+    attachment.addresses = ipv4 ? [...rest, ipv4.address] : rest;
+    this.#changed();
+  }
+
+  /** The families multicasts are heard by. @internal */
+  hears(family: Family): boolean {
+    return this.#options.families?.includes(family) ?? true;
+  }
+
+  /** The families a multicast leaves an interface by now, each with its source address. @internal */
+  sendsBy({ linkLocal, ipv4 }: Attachment): { family: Family; address: string }[] {
+    const ways: { family: Family; address: string }[] = [];
+    if (linkLocal !== undefined && this.hears('ipv6')) ways.push({ family: 'ipv6', address: linkLocal });
+    if (ipv4 && this.hears('ipv4')) ways.push({ family: 'ipv4', address: ipv4.address });
+    return this.#options.families ? ways : ways.slice(0, 1);
+  }
+
+  /** The interface on whose subnet an IPv4 address lies, by the longest prefix. @internal */
+  onLink(address: string): Attachment | undefined {
+    const on = this.attachments.filter((a) => a.up && a.ipv4 && isOnSubnet(address, a.ipv4));
+    return on.sort((a, b) => b.ipv4!.prefix - a.ipv4!.prefix)[0];
+  }
+
+  /**
+   * Sends a datagram to one address, as a program of this node would from the given port; the well-known port of
+   * whoever holds the address takes it (RFC 8990 §2.5.4.3). Throws as a connect would reject; what nobody takes is
+   * lost without a word.
+   */
+  sendDatagram(target: Target, bytes: Uint8Array, port: number): void {
+    this.#hooks.unicast(this, target, port, new Uint8Array(bytes));
   }
 
   setSecurity(security: Security): void {
@@ -194,8 +253,15 @@ export class SimulatedNode {
 
   #attach(name: string): void {
     const link = this.#hooks.link(name);
-    const linkLocal = `fe80::${hex(link.number)}:${hex(this.number)}`;
-    const attachment = { link, index: this.#nextIndex++, up: true, linkLocal, addresses: [], generation: 0 };
+    const attachment: Attachment = {
+      link,
+      index: this.#nextIndex++,
+      up: true,
+      linkLocal: this.#options.ipv6 === false ? undefined : `fe80::${hex(link.number)}:${hex(this.number)}`,
+      addresses: [],
+      ipv4: undefined,
+      generation: 0,
+    };
     this.#number(attachment);
     this.attachments.push(attachment);
     link.members.set(attachment, this);
@@ -203,10 +269,12 @@ export class SimulatedNode {
 
   /** fd67:7261:7370::/48 spells "grasp" as far as a ULA prefix allows; then link, generation, node. */
   #number(attachment: Attachment): void {
-    if (this.#options.ula === false) return;
     const { generation, link } = attachment;
+    const { ula = true, ipv6 = true, ipv4 = false } = this.#options;
     const host = generation === 0 ? hex(this.number) : `${hex(generation)}:${hex(this.number)}`;
-    attachment.addresses = [`fd67:7261:7370:${hex(link.number)}::${host}`];
+    const ulas = ula && ipv6 ? [`fd67:7261:7370:${hex(link.number)}::${host}`] : [];
+    attachment.ipv4 = ipv4 ? link.nextIpv4() : undefined;
+    attachment.addresses = attachment.ipv4 ? [...ulas, attachment.ipv4.address] : ulas;
   }
 
   #changed(): void {

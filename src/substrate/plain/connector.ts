@@ -1,0 +1,142 @@
+import { connect as openSocket, isIP, type Socket } from 'node:net';
+import type { Clock } from '../../runtime/clock.js';
+import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
+import { resolveName } from './names.js';
+import { isLinkLocal, wrapError, zoned } from './platform.js';
+import { endsOf, type Ends } from './stream.js';
+
+/** Opens streams: to addresses, and to names, which are resolved first. */
+export class Connector {
+  readonly #clock: Clock;
+  readonly #makeStream: (socket: Socket, ends: Ends) => Stream;
+  readonly #connecting = new Set<() => void>();
+  #closed = false;
+
+  constructor(clock: Clock, makeStream: (socket: Socket, ends: Ends) => Stream) {
+    this.#clock = clock;
+    this.#makeStream = makeStream;
+  }
+
+  /** Whoever still waits is told `local`. */
+  close(): void {
+    this.#closed = true;
+    for (const cancel of [...this.#connecting]) cancel();
+  }
+
+  async connect(
+    target: Target,
+    options: { timeoutMs: number; signal?: CancelSignal | undefined },
+  ): Promise<Stream> {
+    if (this.#closed) throw new SubstrateError('local', 'the substrate is closed');
+    if (target.fqdn === true) return this.#connectByName(target, options);
+    const host = hostOf(target);
+    const { timeoutMs, signal } = options;
+    const what = `connect to ${host} port ${target.port}`;
+    if (signal?.aborted) throw new SubstrateError('local', `${what}: aborted`, { cause: signal.reason });
+    const { address, port, interface: name } = target;
+    const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
+    const socket = openSocket({ host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false });
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        this.#clock.clearTimeout(timer);
+        this.#connecting.delete(onClosing);
+        signal?.removeEventListener('abort', onAbort);
+        socket.off('error', onError);
+      };
+      const fail = (error: SubstrateError): void => {
+        settled();
+        socket.on('error', () => undefined);
+        socket.destroy();
+        reject(error);
+      };
+      const onError = (error: Error): void => fail(wrapError(error, what));
+      const onAbort = (): void => {
+        fail(new SubstrateError('local', `${what}: aborted`, { cause: signal?.reason }));
+      };
+      const onClosing = (): void => fail(new SubstrateError('local', `${what}: the substrate is closed`));
+      const timer = this.#clock.setTimeout(() => {
+        fail(new SubstrateError('timeout', `${what}: no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#connecting.add(onClosing);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      socket.once('error', onError);
+      socket.once('connect', () => {
+        // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
+        const ends = endsOf(socket, remote);
+        if (!ends) return fail(new SubstrateError('local', `${what}: no file descriptor left`));
+        if (ends.local.port === port && ends.local.address === ends.remote.address) {
+          return fail(new SubstrateError('refused', `${what}: nobody listens there`));
+        }
+        settled();
+        resolve(this.#makeStream(socket, ends));
+      });
+    });
+  }
+
+  /** RFC 8990 §2.8.6: an FQDN is resolved first; then its addresses are tried in order, each for its share of time. */
+  async #connectByName(
+    { address: name, port }: Target,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: CancelSignal | undefined },
+  ): Promise<Stream> {
+    checkName(name);
+    const giveUpAt = this.#clock.now() + timeoutMs;
+    const addresses = await this.#patiently(resolveName(name), `resolving ${name}`, timeoutMs, signal);
+    let failure: unknown;
+    for (const [i, address] of addresses.entries()) {
+      const share = Math.max(1, giveUpAt - this.#clock.now()) / (addresses.length - i);
+      try {
+        return await this.connect({ address, port }, { timeoutMs: share, ...(signal ? { signal } : {}) });
+      } catch (error) {
+        if (error instanceof SubstrateError && error.kind === 'local') throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** Waits for something that cannot be cancelled as long as the caller does; what comes later is dropped. */
+  #patiently<T>(waiting: Promise<T>, what: string, timeoutMs: number, signal?: CancelSignal): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        this.#clock.clearTimeout(timer);
+        this.#connecting.delete(onClosing);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const fail = (kind: 'local' | 'timeout', message: string, cause?: unknown): void => {
+        settled();
+        reject(new SubstrateError(kind, `${what}: ${message}`, { cause }));
+      };
+      const onAbort = (): void => fail('local', 'aborted', signal?.reason);
+      const onClosing = (): void => fail('local', 'the substrate is closed');
+      const timer = this.#clock.setTimeout(
+        () => fail('timeout', `no answer within ${timeoutMs} ms`),
+        timeoutMs,
+      );
+      this.#connecting.add(onClosing);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      waiting.finally(settled).then(resolve, reject);
+      if (signal?.aborted) onAbort();
+    });
+  }
+}
+
+/** Throws `local` for what cannot be a domain name: the resolver would take some of it for an address or a path. */
+function checkName(name: string): void {
+  if (name.length > 253 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(name)) {
+    throw new SubstrateError('local', `bad domain name ${JSON.stringify(name.slice(0, 80))}`);
+  }
+}
+
+/** The target as the stack wants it; throws `local` for what is no address or no port. */
+function hostOf({ address, port, interface: name }: Target): string {
+  if (
+    isIP(address) === 0 ||
+    address.includes('%') ||
+    !(Number.isInteger(port) && port > 0 && port < 65_536)
+  ) {
+    throw new SubstrateError('local', `bad target ${address} port ${port}`);
+  }
+  if (!isLinkLocal(address)) return address;
+  if (name === undefined) throw new SubstrateError('local', `link-local ${address} needs an interface`);
+  return zoned(address, name);
+}
