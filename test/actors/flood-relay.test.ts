@@ -280,6 +280,20 @@ test('C-22 wire.md §9.4 relays everything else byte for byte, whatever its enco
   );
 });
 
+test('cache and memory end with the core: what was relayed before may be relayed once more', async () => {
+  const links = ['l1', 'l2'];
+  const before = await rig.engine('engine', { links });
+  const peer = await rig.peer('peer', { links });
+  await peer.multicast(flood('EX1'));
+  await rig.run(before.close());
+  const after = await rig.engine('engine', { links });
+  expect(await after.floodClient().get('EX1')).toEqual([]);
+  for (let i = 0; i < 3; i++) await peer.multicast(flood('EX1'));
+  expect(peer.heard.length).toBe(2);
+  expect(ends(after)).toEqual({ relayed: 1, known: 2 });
+  expect((await after.floodClient('other').get('EX1')).length).toBe(1);
+});
+
 describe('a node with one interface', () => {
   test('caches, sends nothing, and remembers nothing', async () => {
     const engine = await rig.engine('engine');
