@@ -1,6 +1,6 @@
 import { isOwnAddress, plainAddress } from '../substrate/own-address.js';
 import type { Environment, Target } from '../substrate/types.js';
-import type { Clash } from './negotiation-port.js';
+import type { Clash } from './session-port.js';
 import type { SessionIds } from './session-ids.js';
 
 /**

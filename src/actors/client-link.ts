@@ -1,5 +1,5 @@
 import { DataPort, type Clock, type Endpoint } from '../runtime/index.js';
-import type { NegotiationDriver } from './negotiation-driver.js';
+import type { SessionDriver } from './session-driver.js';
 import type { FromSessions, SessionKey, ToSessions } from './session-protocol.js';
 
 export interface ClientLinkHandlers {
@@ -13,7 +13,7 @@ export interface ClientLinkHandlers {
  * streams of its sessions are paused and its listens get no new requests; events of sessions are never dropped.
  */
 export class ClientLink {
-  readonly sessions = new Map<SessionKey, NegotiationDriver>();
+  readonly sessions = new Map<SessionKey, SessionDriver>();
   readonly #port: DataPort<FromSessions, ToSessions>;
   #paused = false;
 
@@ -52,7 +52,7 @@ export class ClientLink {
   }
 
   /** A session becomes this client's. */
-  adopt(session: NegotiationDriver): void {
+  adopt(session: SessionDriver): void {
     this.sessions.set(session.key, session);
   }
 

@@ -4,6 +4,7 @@
  * substrate its types only.
  */
 export { negotiationSession } from './negotiation-session.js';
+export { synchronizationSession } from './synchronization-session.js';
 export type { NegotiationEvent, NegotiationPort } from './negotiation-port.js';
 export { requestListener } from './request-listener.js';
 export type { RequestListenerEvent, RequestListenerPort } from './request-listener.js';

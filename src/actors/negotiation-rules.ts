@@ -6,24 +6,18 @@ import {
   ErrorCode,
   F_NEG_DRY,
   M_END,
-  M_INVALID,
   M_NEGOTIATE,
-  M_NOOP,
   M_REQ_NEG,
   M_WAIT,
-  NULL_VALUE,
   type EndMessage,
-  type InvalidMessage,
   type NegotiationMessage,
   type RequestNegotiationMessage,
   type WaitMessage,
   type WireObjective,
 } from '../protocol/index.js';
-import type { CommandEvent, NegotiationEvent, RefusedEvent } from './negotiation-port.js';
+import type { CommandEvent, NegotiationEvent } from './negotiation-port.js';
+import type { RefusedEvent } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
-
-/** The flags of RFC 8990 §2.10.2; undefined bits are ignored on receipt (C-08) and not sent back. */
-const DEFINED_FLAGS = 0x0f;
 
 /** What is known of a session's objective once the request is sent or received. */
 export interface SessionTerms {
@@ -32,15 +26,6 @@ export interface SessionTerms {
   readonly flags: number;
   /** As last received, or as given with the request. */
   readonly loopCount: number;
-}
-
-export function headOf(objective: WireObjective): ObjectiveHead {
-  return { name: objective.name, flags: objective.flags & DEFINED_FLAGS, loopCount: objective.loopCount };
-}
-
-/** The value in own memory: what came from the stream is valid only until the handler returns. */
-export function copyValue(objective: WireObjective): Uint8Array {
-  return new Uint8Array(objective.value ?? NULL_VALUE);
 }
 
 export function requestMessage(
@@ -73,20 +58,6 @@ export function waitMessage(sessionId: number, waitingTime: number): WaitMessage
   return { type: M_WAIT, sessionId, waitingTime };
 }
 
-export function invalidMessage(sessionId: number, info: Uint8Array | undefined): InvalidMessage {
-  return { type: M_INVALID, sessionId, info };
-}
-
-/** Diagnostic text of an M_INVALID as one CBOR text item; ASCII, shorter than 256 (RFC 8990 §2.8.12). */
-export function diagnosticText(text: string): Uint8Array {
-  const header = text.length < 24 ? 1 : 2;
-  const bytes = new Uint8Array(header + text.length);
-  if (header === 1) bytes[0] = 0x60 | text.length;
-  else bytes.set([0x78, text.length]);
-  for (let i = 0; i < text.length; i++) bytes[header + i] = text.charCodeAt(i) & 0x7f;
-  return bytes;
-}
-
 /** The objective of an M_NEGOTIATE is the session's: same name, dry-run flag unchanged (§2.10.2). */
 export function fitsTerms(terms: Pick<SessionTerms, 'name' | 'flags'>, objective: WireObjective): boolean {
   return objective.name === terms.name && isDryRun(objective.flags) === isDryRun(terms.flags);
@@ -94,16 +65,6 @@ export function fitsTerms(terms: Pick<SessionTerms, 'name' | 'flags'>, objective
 
 export function isDryRun(flags: number): boolean {
   return (flags & F_NEG_DRY) !== 0;
-}
-
-/** M_NOOP and M_INVALID are ignored however badly formed (RFC 8990 §2.8.12, §2.8.13). */
-export function isIgnorable(refused: RefusedEvent): boolean {
-  return refused.messageType === M_NOOP || refused.messageType === M_INVALID;
-}
-
-/** Well-formed, of no use, and with a session id to copy: M_INVALID may be the answer (C-17). */
-export function isAnswerable(refused: RefusedEvent): boolean {
-  return refused.kind !== 'malformed' && refused.sessionId !== undefined;
 }
 
 /** What an event of the peer or the engine that ends a session means to the ASA (RFC 8991 Appendix A). */

@@ -15,32 +15,26 @@ import { assertEvent, assign, setup } from 'xstate';
 import { encodedSize, ErrorCode, MAX_UINT32, type Message } from '../protocol/index.js';
 import type { NegotiationEvent, NegotiationPort } from './negotiation-port.js';
 import {
-  copyValue,
-  diagnosticText,
   endMessage,
   failureOf,
   fitsTerms,
-  headOf,
-  invalidMessage,
-  isAnswerable,
   isDryRun,
-  isIgnorable,
   nextLoopCount,
   requestMessage,
   stepMessage,
   waitMessage,
 } from './negotiation-rules.js';
+import type { SessionInput } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
-
-export interface NegotiationInput {
-  readonly port: NegotiationPort;
-  /** Initiator: an id of the own block; undefined if none is left at the moment, or for a responder. */
-  readonly sessionId: number | undefined;
-  /** Responder: the objective whose listener accepted the stream. */
-  readonly name: string;
-  /** Initiator: ms to wait for a session id when none is left. */
-  readonly drawTimeoutMs: number;
-}
+import {
+  copyValue,
+  diagnosticText,
+  headOf,
+  invalidMessage,
+  isAnswerable,
+  isIgnorable,
+  sessionIdOf,
+} from './session-rules.js';
 
 export interface NegotiationContext {
   readonly port: NegotiationPort;
@@ -75,17 +69,11 @@ function callOf(event: NegotiationEvent): number {
   return event.call;
 }
 
-/** The session id that a message or refusal carries, to copy into M_INVALID (§2.8.12). */
-function sessionIdOf(event: NegotiationEvent): number | undefined {
-  if ('sessionId' in event) return event.sessionId;
-  return 'message' in event && 'sessionId' in event.message ? event.message.sessionId : undefined;
-}
-
 export const negotiationSession = setup({
   types: {
     context: {} as NegotiationContext,
     events: {} as NegotiationEvent,
-    input: {} as NegotiationInput,
+    input: {} as SessionInput<NegotiationPort>,
   },
 
   guards: {

@@ -1,5 +1,5 @@
 import { createActor, type Actor } from 'xstate';
-import { ErrorCode, GraspError } from '../protocol/index.js';
+import { ErrorCode, F_SYNCH, GraspError, NULL_VALUE } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import { SubstrateError, type Stream, type StreamListener, type Substrate } from '../substrate/types.js';
 import type { ClientLink } from './client-link.js';
@@ -7,6 +7,7 @@ import type { NegotiationDriver } from './negotiation-driver.js';
 import { requestListener, type RequestListenerEvent, type RequestListenerPort } from './request-listener.js';
 import type { CompleteSessionLimits } from './session-limits.js';
 import type { Failure, ListenRequest, SessionKey } from './session-protocol.js';
+import type { PublishedValue } from './synchronization-port.js';
 
 /** What an objective's listener needs of its host. */
 export interface ListenerOwner {
@@ -23,6 +24,8 @@ export interface ListenerOwner {
 
 interface ListenEntry {
   readonly request: ListenRequest;
+  /** Kind `synchronize`: what this ASA has given, and when in the order of all that were given. */
+  published: (PublishedValue & { readonly turn: number }) | undefined;
   readonly client: ClientLink;
   readonly settle: { resolve(result: { port: number }): void; reject(error: GraspError): void };
   readonly stops: (() => void)[];
@@ -38,6 +41,9 @@ export class ObjectiveListener implements RequestListenerPort {
   #streams: StreamListener | undefined;
   #timer: TimerId | undefined;
   #accepting = false;
+  #turn = 0;
+  /** D-03: the latest value given by an ASA that still listens. */
+  #published: PublishedValue | undefined;
 
   constructor(owner: ListenerOwner, objective: string, wantedPort: number) {
     this.#owner = owner;
@@ -66,6 +72,17 @@ export class ObjectiveListener implements RequestListenerPort {
     return most;
   }
 
+  /** The value for M_SYNCH; undefined: nobody listens for synchronization. */
+  get published(): PublishedValue | undefined {
+    return this.#published;
+  }
+
+  /** What a connection to this port is expected to ask for: an objective is of one kind (RFC 8990 §2.10.2). */
+  get synchronizes(): boolean {
+    for (const { request } of this.#listens.values()) if (((request.flags ?? 0) & F_SYNCH) !== 0) return true;
+    return false;
+  }
+
   /** Listens of this client, or all. */
   listensOf(client?: ClientLink): number[] {
     return [...this.#listens]
@@ -75,9 +92,19 @@ export class ObjectiveListener implements RequestListenerPort {
 
   listen(request: ListenRequest, client: ClientLink): Promise<{ port: number }> {
     return new Promise((resolve, reject) => {
-      this.#listens.set(request.listen, { request, client, settle: { resolve, reject }, stops: [] });
-      this.#send({ type: 'listen', listen: request.listen });
+      const { listen, kind = 'negotiate', flags = 0, value = NULL_VALUE } = request;
+      const published = kind === 'synchronize' ? { flags, value, turn: ++this.#turn } : undefined;
+      this.#listens.set(listen, { request, client, published, settle: { resolve, reject }, stops: [] });
+      this.#choose();
+      this.#send({ type: 'listen', listen, takes: kind === 'negotiate' });
     });
+  }
+
+  setValue(listen: number, value: Uint8Array): void {
+    const entry = this.#listens.get(listen);
+    if (!entry?.published) return;
+    entry.published = { flags: entry.published.flags, value, turn: ++this.#turn };
+    this.#choose();
   }
 
   stop(listen: number): Promise<void> {
@@ -85,6 +112,7 @@ export class ObjectiveListener implements RequestListenerPort {
     if (!entry) return Promise.resolve();
     return new Promise((resolve) => {
       entry.stops.push(resolve);
+      this.#choose();
       if (entry.stops.length === 1) this.#send({ type: 'stop', listen });
     });
   }
@@ -168,6 +196,7 @@ export class ObjectiveListener implements RequestListenerPort {
     const entry = this.#listens.get(listen);
     if (!entry) return;
     if (entry.stops.length === 0) this.#listens.delete(listen);
+    this.#choose();
     entry.settle.reject(new GraspError(failure.code as ErrorCode, failure.detail));
   }
 
@@ -198,7 +227,16 @@ export class ObjectiveListener implements RequestListenerPort {
 
   release(): void {
     for (const listen of [...this.#listens.keys()]) this.confirmStop(listen);
+    this.#choose();
     this.#owner.listenerReleased(this);
+  }
+
+  #choose(): void {
+    let latest: ListenEntry['published'];
+    for (const { published, stops } of this.#listens.values()) {
+      if (published && stops.length === 0 && published.turn > (latest?.turn ?? 0)) latest = published;
+    }
+    this.#published = latest;
   }
 
   #send(event: RequestListenerEvent): void {

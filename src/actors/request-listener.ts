@@ -1,12 +1,13 @@
 /**
- * The listener of one negotiation objective: RFC 8990 §2.8.6 ("if no ASA is listening, the socket is closed at
- * once"), RFC 8991 §2.3.5 (listen_negotiate is re-entrant; every request goes to exactly one listen).
+ * The listener of one objective: RFC 8990 §2.8.6 ("if no ASA is listening, the socket is closed at once"), RFC 8991
+ * §2.3.5 (listen_negotiate is re-entrant; every request goes to exactly one listen).
  *
  *     idle ─listen─> opening ─bound─> listening ─last stop─> closing ─closed─> closed
  *                    opening ⇄ retrying                       (a listen meanwhile reopens it on the same port)
  *
  * Any number of ASAs may listen. Each says with `take` how many requests it can use now; a request goes to the
- * listen that has waited longest, else into a bounded queue. Peers cache locators, so a given port is kept: while
+ * listen that has waited longest, else into a bounded queue. Listens that take no requests only keep the port open:
+ * those for synchronization, answered by their session, and those of a `discoverable` objective. Peers cache locators, so a given port is kept: while
  * it is in use by what is just being closed, binding is tried again a bounded number of times.
  */
 import { assertEvent, assign, enqueueActions, setup } from 'xstate';
@@ -51,6 +52,8 @@ export interface RequestListenerInput {
 export interface Listen {
   readonly listen: number;
   readonly demand: number;
+  /** For negotiation: it takes requests. */
+  readonly takes: boolean;
 }
 
 export interface RequestListenerContext extends RequestListenerInput {
@@ -63,7 +66,7 @@ export interface RequestListenerContext extends RequestListenerInput {
 }
 
 export type RequestListenerEvent =
-  | { readonly type: 'listen'; readonly listen: number }
+  | { readonly type: 'listen'; readonly listen: number; readonly takes: boolean }
   | { readonly type: 'stop'; readonly listen: number }
   | { readonly type: 'take'; readonly listen: number; readonly n: number }
   | { readonly type: 'request'; readonly session: SessionKey }
@@ -89,15 +92,15 @@ function served(listens: readonly Listen[], listen: number): readonly Listen[] {
   if (listens.length === 1) return demanded(listens, listen, -1);
   const waiting = listens.filter((other) => other.listen !== listen);
   const was = listens.find((other) => other.listen === listen);
-  return was ? [...waiting, { listen, demand: was.demand - 1 }] : waiting;
+  return was ? [...waiting, { listen, demand: was.demand - 1, takes: was.takes }] : waiting;
 }
 
 /** More demand; a listen that had none begins to wait now. */
 function demanded(listens: readonly Listen[], listen: number, n: number): readonly Listen[] {
   const was = listens.find((other) => other.listen === listen);
   if (!was) return listens;
-  if (listens.length === 1) return [{ listen, demand: was.demand + n }];
-  const now = { listen, demand: was.demand + n };
+  const now = { listen, demand: was.demand + n, takes: was.takes };
+  if (listens.length === 1) return [now];
   return was.demand > 0
     ? listens.map((other) => (other === was ? now : other))
     : [...listens.filter((other) => other !== was), now];
@@ -123,7 +126,10 @@ export const requestListener = setup({
   guards: {
     isLast: ({ context: { listens }, event }: Args) =>
       listens.every(({ listen }) => listen === listenOf(event)),
+    isLastTaker: ({ context: { listens }, event }: Args) =>
+      listens.every(({ listen, takes }) => takes === (listen === listenOf(event))),
     nobodyListens: ({ context }) => context.listens.length === 0,
+    nobodyTakes: ({ context }) => !context.listens.some(({ takes }) => takes),
     somebodyListens: ({ context }) => context.listens.length > 0,
     mayRetry: ({ context, event }: Args) => {
       assertEvent(event, 'bind.failed');
@@ -137,9 +143,11 @@ export const requestListener = setup({
   },
 
   actions: {
-    addListen: assign(({ context, event }) => ({
-      listens: [...context.listens, { listen: listenOf(event), demand: 0 }],
-    })),
+    addListen: assign(({ context, event }) => {
+      assertEvent(event, 'listen');
+      const { listen, takes } = event;
+      return { listens: [...context.listens, { listen, demand: 0, takes }] };
+    }),
     removeListen: assign(({ context, event }) => ({
       listens: context.listens.filter(({ listen }) => listen !== listenOf(event)),
     })),
@@ -233,6 +241,7 @@ export const requestListener = setup({
         stop: { actions: ['removeListen', 'rejectStopped', 'confirmStop'] },
         // A peer that remembers the port may be quicker than the confirmation.
         request: [
+          { guard: 'nobodyTakes', actions: { type: 'refuse', params: { because: 'request.no-listener' } } },
           { guard: 'queueFull', actions: { type: 'refuse', params: { because: 'request.queue-full' } } },
           { actions: 'enqueue' },
         ],
@@ -242,6 +251,11 @@ export const requestListener = setup({
             guard: 'nobodyListens',
             target: 'closing',
             actions: ['rememberPort', 'refuseQueue', 'emptyQueue', 'unbind'],
+          },
+          {
+            guard: 'nobodyTakes',
+            target: 'listening',
+            actions: ['rememberPort', 'confirmListens', 'refuseQueue', 'emptyQueue'],
           },
           { target: 'listening', actions: ['rememberPort', 'confirmListens', 'serveQueue'] },
         ],
@@ -276,11 +290,14 @@ export const requestListener = setup({
             target: 'closing',
             actions: ['removeListen', 'noteStop', 'refuseQueue', 'emptyQueue', 'unbind'],
           },
+          // §2.8.6: the port stays open, but nobody takes requests any more.
+          { guard: 'isLastTaker', actions: ['removeListen', 'refuseQueue', 'emptyQueue', 'confirmStop'] },
           { actions: ['removeListen', 'confirmStop'] },
         ],
         request: [
           // Listens outlive a loss of security and work again when it is back; meanwhile nothing is taken.
           { guard: 'noSecurity', actions: { type: 'refuse', params: { because: 'request.no-security' } } },
+          { guard: 'nobodyTakes', actions: { type: 'refuse', params: { because: 'request.no-listener' } } },
           { guard: 'someCanTake', actions: ['deliver', 'noteDelivery'] },
           // An ASA would take it, but its thread does not keep up with what it already got.
           { guard: 'someWouldTake', actions: { type: 'refuse', params: { because: 'request.overload' } } },

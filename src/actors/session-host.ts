@@ -4,20 +4,26 @@ import type { Environment, Stream, Substrate, Target } from '../substrate/types.
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
 import { compileMachine } from './compiled-machine.js';
-import { NegotiationDriver, type SessionOwner } from './negotiation-driver.js';
+import { NegotiationDriver } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
 import { requestListener } from './request-listener.js';
+import type { AnySessionCommand, OutgoingSession, SessionDriver, SessionOwner } from './session-driver.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
 import { completeSessionLimits, type CompleteSessionLimits } from './session-limits.js';
 import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
 import { StreamLinger } from './stream-linger.js';
+import { SynchronizationDriver } from './synchronization-driver.js';
+import { synchronizationSession } from './synchronization-session.js';
 
-/**
- * Both forms are run by `createActor` and answer the same events the same way; of the compiled one's snapshot only
- * what {@link CompiledSnapshot} names is there.
- */
-const compiledSession = compileMachine(negotiationSession) as unknown as typeof negotiationSession;
+/** Both forms are run by `createActor` and answer the same events the same way. */
+const FORMS = {
+  interpreted: { negotiation: negotiationSession, synchronization: synchronizationSession },
+  compiled: {
+    negotiation: compileMachine(negotiationSession),
+    synchronization: compileMachine(synchronizationSession),
+  },
+};
 
 /** How sessions' machines are run: by tables made from their definition (default), or by xstate's interpreter. */
 export type MachineForm = 'compiled' | 'interpreted';
@@ -32,7 +38,7 @@ export interface SessionHostOptions {
   readonly limits: Partial<SessionLimits>;
   /** A data port as it came through {@link SessionHostControl.attachClient} → endpoint. */
   readonly toEndpoint: (raw: unknown) => Endpoint;
-  /** Asks the core for another block; {@link SessionHostControl.addSessionIds} comes later. */
+  /** Asks the core for another block; {@link SessionHost.addSessionIds} comes later. */
   readonly requestSessionIds: () => void;
   /** Asks the other hosts of the engine whether this is the local end of a connection of theirs (C-06). */
   readonly isOwnConnection: (local: Target) => Promise<boolean>;
@@ -48,8 +54,8 @@ export interface SessionHostStatus {
 }
 
 /**
- * The owner of everything that negotiation needs in one thread: clients' data ports, listeners of objectives,
- * negotiation sessions of both roles, session ids, and the limits they share. Logic is in the machines; this class
+ * The owner of everything that unicast procedures need in one thread: clients' data ports, listeners of objectives,
+ * negotiation and synchronization sessions of both roles, session ids, and the limits they share. Logic is in the machines; this class
  * keeps the tables and passes things on.
  */
 export class SessionHost implements SessionHostControl, SessionOwner, ListenerOwner {
@@ -60,7 +66,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly limits: CompleteSessionLimits;
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
-  readonly sessionLogic: typeof negotiationSession;
+  readonly logic: SessionOwner['logic'];
   readonly #options: SessionHostOptions;
   readonly #ids: SessionIds;
   readonly #clients = new Map<string, ClientLink>();
@@ -68,12 +74,12 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly #listeners = new Map<string, ObjectiveListener>();
   readonly #listenerOf = new Map<number, ObjectiveListener>();
   /** All live sessions, pending connections included. */
-  readonly #sessions = new Set<NegotiationDriver>();
+  readonly #sessions = new Set<SessionDriver>();
   /** Accepted connections without a complete first message, oldest first. */
-  readonly #pending = new Set<NegotiationDriver>();
+  readonly #pending = new Set<SessionDriver>();
   /** Demand of the batch of commands being handled, by listen. */
   readonly #demand = new Map<number, number>();
-  readonly #awaitingId = new Set<NegotiationDriver>();
+  readonly #awaitingId = new Set<SessionDriver>();
   readonly #decodeLimits = new Map<number, DecodeLimits>();
   readonly #unwatch: () => void;
   #environment: Environment;
@@ -84,7 +90,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   constructor(options: SessionHostOptions) {
     this.#options = options;
     this.name = options.name;
-    this.sessionLogic = options.machines === 'interpreted' ? negotiationSession : compiledSession;
+    this.logic = FORMS[options.machines ?? 'compiled'];
     this.clock = options.clock;
     this.counters = options.counters;
     this.substrate = options.substrate;
@@ -130,7 +136,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   async listen(request: ListenRequest): Promise<{ port: number }> {
-    if (!this.secure) throw new GraspError(ErrorCode.noSecurity);
+    if (!this.secure && !request.resumed) throw new GraspError(ErrorCode.noSecurity);
     const client = this.#clients.get(request.client);
     if (!client || this.#closing) throw new GraspError(ErrorCode.closed, `no client ${request.client}`);
     if (this.#listenerOf.has(request.listen)) throw new GraspError(ErrorCode.unspec, 'listen number in use');
@@ -155,8 +161,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#listenerOf.delete(listen);
   }
 
-  setValue(): void {
-    throw new GraspError(ErrorCode.unspec, 'synchronization');
+  setValue(listen: number, value: Uint8Array): void {
+    this.#listenerOf.get(listen)?.setValue(listen, value);
   }
 
   endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void> {
@@ -197,7 +203,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
       const key = `${machine}\n${state}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     };
-    for (const session of this.#sessions) note(negotiationSession.id, session.state);
+    for (const session of this.#sessions) note(session.machine, session.state);
     for (const listener of this.#listeners.values()) note(requestListener.id, listener.state);
     const actors = [...counts].sort().map(([key, count]) => {
       const [machine = '', state = ''] = key.split('\n');
@@ -258,7 +264,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     return this.#ids.draw();
   }
 
-  awaitSessionId(session: NegotiationDriver): void {
+  awaitSessionId(session: SessionDriver): void {
     this.#awaitingId.add(session);
   }
 
@@ -270,12 +276,12 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     return this.#options.isOwnConnection(local);
   }
 
-  admitted(session: NegotiationDriver): void {
+  admitted(session: SessionDriver): void {
     this.#admitted++;
     this.#pending.delete(session);
   }
 
-  released(session: NegotiationDriver, wasAdmitted: boolean): void {
+  released(session: SessionDriver, wasAdmitted: boolean): void {
     if (wasAdmitted) this.#admitted--;
     this.#sessions.delete(session);
     this.#pending.delete(session);
@@ -288,7 +294,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   accept(listener: ObjectiveListener, stream: Stream): void {
     if (this.#pending.size >= this.limits.pendingConnections) this.#evictOldest();
-    const session = NegotiationDriver.responder(this, --this.#lastKey, listener, stream);
+    const Driver = listener.synchronizes ? SynchronizationDriver : NegotiationDriver;
+    const session = new Driver(this, listener.objective, { key: --this.#lastKey, listener, stream });
     this.#sessions.add(session);
     this.#pending.add(session);
     session.accepted();
@@ -318,7 +325,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   #command(client: ClientLink, command: ToSessions): void {
-    if (command.t === 'request') return this.#request(client, command);
+    if (command.t === 'request' || command.t === 'synchronize') return this.#request(client, command);
     if (command.t === 'take') {
       this.#demand.set(command.listen, (this.#demand.get(command.listen) ?? 0) + command.n);
       return;
@@ -326,7 +333,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const session = client.sessions.get(command.session);
     if (session) {
       const { t: type, ...rest } = command;
-      session.command({ type, ...rest } as Parameters<NegotiationDriver['command']>[0]);
+      session.command({ type, ...rest } as AnySessionCommand);
       return;
     }
     // The session has ended; its `ended` event may have crossed this call.
@@ -343,19 +350,28 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#demand.clear();
   }
 
-  #request(client: ClientLink, command: ToSessions & { t: 'request' }): void {
-    const { call, session: key, asa, objective, value, target, connectTimeoutMs, timeoutMs } = command;
+  #request(client: ClientLink, command: ToSessions & { t: 'request' | 'synchronize' }): void {
+    const { call, session: key, asa, objective, target, connectTimeoutMs, timeoutMs } = command;
     if (client.sessions.has(key)) {
       const failure = { code: ErrorCode.unspec, detail: 'session number in use' };
       client.send({ t: 'answer', call, session: key, answer: { state: 'failed', failure } });
       return;
     }
     const maxMessageBytes = command.maxMessageBytes ?? this.limits.maxMessageBytes;
-    const outgoing = { client, key, asa, target, connectTimeoutMs, maxMessageBytes };
-    const session = NegotiationDriver.initiator(this, objective, outgoing);
+    const way: OutgoingSession = { client, key, asa, target, connectTimeoutMs, maxMessageBytes };
+    if (command.t === 'request') {
+      const session = this.#begin(new NegotiationDriver(this, objective.name, way), client);
+      session.command({ type: 'request', call, objective, value: command.value, timeoutMs });
+    } else {
+      const session = this.#begin(new SynchronizationDriver(this, objective.name, way), client);
+      session.command({ type: 'request', call, objective, timeoutMs });
+    }
+  }
+
+  #begin<D extends SessionDriver>(session: D, client: ClientLink): D {
     this.#sessions.add(session);
     client.adopt(session);
-    session.command({ type: 'request', call, objective, value, timeoutMs });
+    return session;
   }
 
   /** RFC 8990 §3: without security nothing goes on; it may come back without a restart. */

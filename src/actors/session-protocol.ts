@@ -142,14 +142,17 @@ export interface ListenRequest {
   readonly listen: number;
   /** Default `negotiate`. */
   readonly kind?: ListenKind | undefined;
-  /** `synchronize`: flags of the M_SYNCH, and the value, encoded. */
+  /** Flags as registered; with F_SYNCH, M_REQ_SYN is what is expected on the port. */
   readonly flags?: number | undefined;
+  /** `synchronize`: the value, encoded. */
   readonly value?: Uint8Array | undefined;
   readonly client: string;
   readonly asa: number;
   readonly objective: string;
   /** Port the objective had before, kept because peers cache locators; 0 = any. */
   readonly port: number;
+  /** The listen was there before its worker was replaced, or needs no security yet: no noSecurity (16). */
+  readonly resumed?: boolean | undefined;
   /** Largest message of its sessions if the objective allows more than the limit of the host (§2.8.3). */
   readonly maxMessageBytes?: number | undefined;
 }
@@ -171,12 +174,6 @@ export interface SessionHostControl {
   setValue(listen: number, value: Uint8Array): void;
   /** Ends sessions of an ASA, all or those of one objective, with this code (C-13: 19). */
   endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void>;
-  /** A block of session ids: to draw from when `own`, else to recognise as in use by this engine (C-06). */
-  addSessionIds(block: Uint32Array, own: boolean): void;
-  /** A block that another worker has used up. */
-  dropSessionIds(first: number): void;
-  /** Whether address:port is the local end of an outgoing connection of this host (C-06). */
-  ownsConnection(local: Target): boolean;
 }
 
 /** Limits of a session host; each is counted under its name when it is reached. */

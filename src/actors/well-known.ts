@@ -10,7 +10,7 @@ import { bindingMachine, type BindingEvent, type BindingPort } from './binding.j
 import type { CoreLimits } from './limits.js';
 import { census, leaves, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { unicastDatagramEvent, type MulticastHandlerEvent, type ReplyStream } from './multicast-handler.js';
-import { diagnosticText, invalidMessage } from './negotiation-rules.js';
+import { diagnosticText, invalidMessage } from './session-rules.js';
 import { StreamLinger } from './stream-linger.js';
 import { unicastConnectionMachine, unicastEvent, type UnicastConnectionPort } from './unicast-connection.js';
 

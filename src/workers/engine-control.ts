@@ -2,7 +2,7 @@
  * What the API side asks of the engine, and what the engine tells it: the contract between `src/api` and the
  * supervisor. A client is one thread's API side: the thread that called `Grasp.start`, or an ASA's own worker.
  */
-import type { Failure } from '../actors/session-protocol.js';
+import type { Failure, ListenKind } from '../actors/session-protocol.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { Limits } from '../actors/limits.js';
 import type { WireLocator } from '../protocol/index.js';
@@ -14,6 +14,7 @@ export type {
   Answer,
   Failure,
   FromSessions,
+  ListenKind,
   ObjectiveHead,
   SessionKey,
   ToSessions,
@@ -51,7 +52,10 @@ export interface EngineControl {
   registerAsa(name: string): Promise<number>;
   /** 6 not registered (by this client). */
   deregisterAsa(asa: number): Promise<void>;
-  /** 3, 6, 8, 9, 11, 12. */
+  /**
+   * 3, 6, 8, 9, 11, 12, 38 a locator that cannot be used, 40 locators or value too big. With `discoverable` it
+   * resolves when discoveries are answered; 3 if no port can be opened.
+   */
   registerObjective(asa: number, registration: ObjectiveRegistration): Promise<void>;
   /** 6, 13 registered by another ASA, 14 not registered at all. */
   deregisterObjective(asa: number, objective: string): Promise<void>;
@@ -59,7 +63,7 @@ export interface EngineControl {
   listen(asa: number, objective: string): Promise<{ listen: number; host: string; port: number }>;
   /**
    * Answers M_REQ_SYN with this value (encoded) and can be discovered from now on; called again: changes the value,
-   * nothing is sent. 6, 13, 16, 32.
+   * nothing is sent. 6, 13, 16, 32, 40 the value fits no M_SYNCH.
    */
   listenSynchronize(asa: number, objective: string, value: Uint8Array): Promise<void>;
   /** Ends it; not listening: no error. 6, 13, 16, 32. */
@@ -118,8 +122,13 @@ export interface EngineStatus {
     readonly synchronize: boolean;
     readonly dryRun: boolean;
     readonly overlap: boolean;
-    /** Where requests are taken now. */
-    readonly listening: readonly { readonly asa: string; readonly thread: string; readonly port: number }[];
+    /** Where requests are taken now, and of which kind. */
+    readonly listening: readonly {
+      readonly asa: string;
+      readonly thread: string;
+      readonly port: number;
+      readonly kind: ListenKind;
+    }[];
   }[];
   readonly limits: Limits;
   /** Sum over the threads. */

@@ -167,11 +167,8 @@ export function createSessionsHost(
     detachClient: (client) => host.detachClient(client),
     listen: (request: ListenRequest) => host.listen(request),
     stopListen: (listen) => host.stopListen(listen),
-    setValue: () => host.setValue(),
+    setValue: (listen, value) => host.setValue(listen, value),
     endSessions: (which, code) => host.endSessions(which, code),
-    addSessionIds: (block, own) => host.addSessionIds(block, own),
-    dropSessionIds: (first) => host.dropSessionIds(first),
-    ownsConnection: (local) => host.ownsConnection(local),
     close: async () => {
       link.close();
       await host.close();

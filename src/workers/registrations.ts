@@ -1,12 +1,14 @@
 /**
  * Registrations and listens in motion: takes changes of the desired state to the hosts concerned, in the order that
- * RFC 8991 §2.3 asks for. Listen: TCP accepts, then discoveries are answered. Stop and deregister: answers off, then
+ * RFC 8991 §2.3 asks for. Register and listen: TCP accepts, then discoveries are answered. Stop and deregister: answers off, then
  * the listener is closed, then sessions end.
  */
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import type { Security } from '../substrate/types.js';
-import type { ClientControl } from './engine-control.js';
+import type { ListenKind } from '../actors/session-protocol.js';
+import type { ClientControl, ObjectiveRegistration } from './engine-control.js';
 import type { CoreControl, SessionsControl } from './host.js';
+import { checkValue, flagsOf } from './registration-rules.js';
 import type { AsaRecord, ListenRecord, Registry } from './registry.js';
 import type { SupervisedHost } from './supervised-host.js';
 
@@ -40,48 +42,155 @@ export class Registrations {
     this.#hosts = hosts;
   }
 
+  /** api.md §4.3. With `discoverable` discoveries are answered from now on, with or without security. */
+  async registerObjective(id: string, handle: number, registration: ObjectiveRegistration): Promise<void> {
+    this.#registry.asaOf(id, handle);
+    const { name } = registration;
+    return this.#inOrder(name, async () => {
+      const asa = this.#registry.asaOf(id, handle);
+      this.#registry.addObjective(asa, registration);
+      if (!registration.discoverable) return;
+      try {
+        await this.#open(asa, name, 'presence');
+      } catch (error) {
+        // Gone already if the ASA was deregistered meanwhile.
+        if (this.#registry.objectives.get(name)?.shares.get(handle) === registration) {
+          this.#registry.removeObjective(asa, name);
+        }
+        throw error;
+      }
+    });
+  }
+
   async listen(
     id: string,
     handle: number,
     name: string,
   ): Promise<{ listen: number; host: string; port: number }> {
     const registry = this.#registry;
-    const asa = registry.asaOf(id, handle);
-    const client = this.#hosts.client(id);
-    if (!client) throw new GraspError(ErrorCode.noASA);
-    if (this.#hosts.security() === 'none') throw new GraspError(ErrorCode.noSecurity);
-    const share = registry.shareOf(asa, name);
-    if (!share.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(name));
+    const asa = this.#asaOf(id, handle);
+    if (!registry.shareOf(asa, name).negotiate) {
+      throw new GraspError(ErrorCode.notNeg, JSON.stringify(name));
+    }
     return this.#inOrder(name, async () => {
-      registry.shareOf(asa, name);
-      const already = registry.listensOf({ objective: name }).find((listen) => listen.client === id);
-      const hostName = client.host ?? already?.host ?? (await this.#hosts.forRequest());
-      const host = client.host === undefined ? this.#hosts.session(hostName) : this.#hosts.get(hostName);
-      if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
-      const listen = registry.addListen(asa, name, hostName);
-      try {
-        await this.#whileReplaced(host, () => this.openListen(host, listen));
-        listen.open = true;
-        await this.announce(name);
-      } catch (error) {
-        registry.listens.delete(listen.listen);
-        throw error;
-      }
-      return { listen: listen.listen, host: hostName, port: registry.portOf(hostName, name) };
+      const { listen, host } = await this.#open(asa, name, 'negotiate');
+      return { listen, host, port: registry.portOf(host, name) };
     });
   }
 
-  async openListen(host: SupervisedHost, listen: ListenRecord): Promise<void> {
-    const { port } = await host.calls<SessionsControl>().listen({
-      listen: listen.listen,
-      client: listen.client,
-      asa: listen.asa,
-      objective: listen.objective,
-      port: this.#registry.portOf(host.name, listen.objective),
-      maxMessageBytes: this.#registry.objectives.get(listen.objective)?.shares.get(listen.asa)
-        ?.maxMessageBytes,
+  /** api.md §4.14: the first time it listens, later it changes the value. */
+  async listenSynchronize(id: string, handle: number, name: string, value: Uint8Array): Promise<void> {
+    const registry = this.#registry;
+    const asa = this.#asaOf(id, handle);
+    checkValue(this.#synchronizing(asa, name), value, registry.maxMessageBytes);
+    return this.#inOrder(name, async () => {
+      const [listen] = registry.listensOf({ asa: handle, objective: name, kind: 'synchronize' });
+      const opened = listen ? undefined : await this.#open(asa, name, 'synchronize', value);
+      if (listen) registry.giveValue(listen, value);
+      await this.#publish(name, opened);
+      if (listen && registry.isRapid(name)) await this.announce(name);
     });
-    this.#registry.holdPort(host.name, listen.objective, port);
+  }
+
+  /** api.md §4.15; what others give for it goes on. */
+  async stopSynchronize(id: string, handle: number, name: string): Promise<void> {
+    const asa = this.#asaOf(id, handle);
+    this.#synchronizing(asa, name);
+    return this.#inOrder(name, async () => {
+      const own = this.#registry.listensOf({ asa: handle, objective: name, kind: 'synchronize' });
+      for (const listen of own) await this.#endListen(listen);
+    });
+  }
+
+  /** The ASA behind a handle, when it may send and receive: 6, 16. */
+  #asaOf(id: string, handle: number): AsaRecord {
+    const asa = this.#registry.asaOf(id, handle);
+    if (this.#hosts.security() === 'none') throw new GraspError(ErrorCode.noSecurity);
+    return asa;
+  }
+
+  /** Its registration of a synchronization objective: 13, 32. */
+  #synchronizing(asa: AsaRecord, name: string): ObjectiveRegistration {
+    const share = this.#registry.shareOf(asa, name);
+    if (!share.synchronize) throw new GraspError(ErrorCode.notSynch, JSON.stringify(name));
+    return share;
+  }
+
+  /** One more listen of a registered objective: TCP accepts, then discoveries are answered. */
+  async #open(asa: AsaRecord, name: string, kind: ListenKind, value?: Uint8Array): Promise<ListenRecord> {
+    const registry = this.#registry;
+    const client = this.#hosts.client(asa.client);
+    if (!client) throw new GraspError(ErrorCode.noASA);
+    // It may have been deregistered while this waited for its turn.
+    registry.shareOf(asa, name);
+    const [already] = registry.listensOf({ objective: name, client: asa.client });
+    const hostName = client.host ?? already?.host ?? (await this.#hosts.forRequest());
+    const host = client.host === undefined ? this.#hosts.session(hostName) : this.#hosts.get(hostName);
+    if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
+    const listen = registry.addListen(asa, name, hostName, kind, value);
+    try {
+      await this.#whileReplaced(host, () => this.openListen(host, listen, kind === 'presence'));
+      listen.open = true;
+      await this.announce(name);
+    } catch (error) {
+      registry.listens.delete(listen.listen);
+      throw error;
+    }
+    return listen;
+  }
+
+  /**
+   * Opens a listen again in the host that took another's place. What no call of an ASA waits for would be lost
+   * silently if its port has been taken meanwhile: it takes another, and discoverers are told.
+   */
+  async resume(host: SupervisedHost, listen: ListenRecord): Promise<void> {
+    try {
+      await this.openListen(host, listen, true);
+    } catch (error) {
+      const isOver = !GraspError.is(error) || error.code !== ErrorCode.unspec;
+      if (listen.kind === 'negotiate' || isOver) throw error;
+      this.#registry.holdPort(host.name, listen.objective, 0);
+      await this.openListen(host, listen, true);
+      await this.announce(listen.objective);
+    }
+  }
+
+  /** @param resumed it was there before its host was replaced, or needs no security: no 16. */
+  async openListen(host: SupervisedHost, listen: ListenRecord, resumed: boolean): Promise<void> {
+    const { listen: number, client, asa, objective, kind } = listen;
+    const registry = this.#registry;
+    const share = registry.objectives.get(objective)?.shares.get(asa);
+    const { port } = await host.calls<SessionsControl>().listen({
+      listen: number,
+      kind,
+      flags: share && flagsOf(share),
+      value: kind === 'synchronize' ? (registry.published(objective) ?? listen.value) : undefined,
+      client,
+      asa,
+      objective,
+      port: registry.portOf(host.name, objective),
+      maxMessageBytes: share?.maxMessageBytes,
+      resumed,
+    });
+    registry.holdPort(host.name, objective, port);
+  }
+
+  /** D-03: every host that answers for the objective has the latest value; `opened` was opened with it. */
+  async #publish(objective: string, opened?: ListenRecord): Promise<void> {
+    const value = this.#registry.published(objective);
+    if (value === undefined) return;
+    const listens = this.#registry.listensOf({ objective, kind: 'synchronize' });
+    await Promise.all(
+      listens.map(async (listen) => {
+        const host = this.#hosts.get(listen.host);
+        // A host that is being replaced gets it when the listen is opened again.
+        if (listen === opened || !host?.isBuilt) return;
+        const set = host.calls<SessionsControl>().setValue(listen.listen, value);
+        // A thread with ASA code may be busy for seconds; nobody else is to wait for it.
+        if (host.role === 'asa') tell(set);
+        else await ignoreLost(set);
+      }),
+    );
   }
 
   stopListen(id: string, number: number): Promise<void> {
@@ -90,23 +199,23 @@ export class Registrations {
     return this.#inOrder(listen.objective, () => this.#endListen(listen));
   }
 
-  /** Answers off, then listener closed. */
+  /** Answers off, then listener closed. What an ASA gave goes with it, for those that remain too (D-03). */
   async #endListen(listen: ListenRecord): Promise<void> {
     if (!this.#registry.listens.delete(listen.listen)) return;
     await this.announce(listen.objective);
+    if (listen.kind === 'synchronize') await this.#publish(listen.objective);
     const host = this.#hosts.get(listen.host);
     if (host?.isBuilt) await ignoreLost(host.calls<SessionsControl>().stopListen(listen.listen));
   }
 
   /** api.md §4.4 and C-13: answers off, listeners closed (13), sessions under way ended (19). */
   deregisterObjective(asa: AsaRecord, name: string): Promise<void> {
-    if (!this.#registry.objectives.has(name)) throw new GraspError(ErrorCode.notObj, JSON.stringify(name));
-    this.#registry.shareOf(asa, name);
     return this.#inOrder(name, async () => {
       const own = this.#registry.listensOf({ asa: asa.handle, objective: name });
       this.#registry.removeObjective(asa, name);
       for (const listen of own) {
         await this.#endListen(listen);
+        if (listen.kind !== 'negotiate') continue;
         const failure = { code: ErrorCode.notYourObj, detail: 'deregistered' };
         tell(this.#hosts.client(asa.client)?.control.listenEnded(listen.listen, failure));
       }

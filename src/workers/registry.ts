@@ -3,11 +3,19 @@
  * replays it into a worker that takes a dead one's place. Validation of RFC 8991 §2.3.3 (api.md §4.1–4.4) is here,
  * because here is the only complete knowledge.
  */
-import type { Announcement } from '../actors/core-protocol.js';
+import type { AnnouncedListener, Announcement } from '../actors/core-protocol.js';
 import type { RegistryLimits } from '../actors/limits.js';
-import { ErrorCode, GraspError, RESPONSE_TTL_ZERO_MS, validateObjective } from '../protocol/index.js';
+import type { ListenKind, SessionLimits } from '../actors/session-protocol.js';
+import {
+  ErrorCode,
+  GRASP_DEF_MAX_SIZE,
+  GraspError,
+  isNullValue,
+  RESPONSE_TTL_ZERO_MS,
+} from '../protocol/index.js';
 import type { RandomFill } from '../runtime/index.js';
 import type { ObjectiveRegistration } from './engine-control.js';
+import { checkRegistration, flagsOf } from './registration-rules.js';
 
 export interface AsaRecord {
   readonly handle: number;
@@ -26,10 +34,14 @@ export interface ListenRecord {
   readonly client: string;
   readonly asa: number;
   readonly objective: string;
+  readonly kind: ListenKind;
   /** Session host that takes the requests. */
   readonly host: string;
   /** Discoveries are answered for it: TCP accepts. */
   open: boolean;
+  /** Kind `synchronize`: the value its ASA gave last, and when in the order of all that were given. */
+  value: Uint8Array | undefined;
+  given: number;
 }
 
 export class Registry {
@@ -38,11 +50,12 @@ export class Registry {
   readonly listens = new Map<number, ListenRecord>();
   /** By objective, then by session host; kept as long as it is registered, because peers cache locators. */
   readonly #ports = new Map<string, Map<string, number>>();
-  readonly #limits: RegistryLimits;
+  readonly #limits: RegistryLimits & Partial<Pick<SessionLimits, 'maxMessageBytes'>>;
   readonly #random: RandomFill;
   #nextListen = 1;
+  #given = 0;
 
-  constructor(limits: RegistryLimits, random: RandomFill) {
+  constructor(limits: RegistryLimits & Partial<Pick<SessionLimits, 'maxMessageBytes'>>, random: RandomFill) {
     this.#limits = limits;
     this.#random = random;
   }
@@ -70,12 +83,7 @@ export class Registry {
   }
 
   addObjective(asa: AsaRecord, registration: ObjectiveRegistration): void {
-    const invalid = validateObjective(registration);
-    if (invalid) throw invalid;
-    const { ttlMs } = registration;
-    if (!Number.isInteger(ttlMs) || ttlMs < 0 || ttlMs > 0xffff_ffff) {
-      throw new GraspError(ErrorCode.unspec, 'ttlMs is a whole number of milliseconds from 0 to 2^32-1');
-    }
+    checkRegistration(registration, this.maxMessageBytes);
     const known = this.objectives.get(registration.name);
     if (known) {
       // D-03: both registrations must say overlap, and mean the same kind of objective.
@@ -97,6 +105,10 @@ export class Registry {
     const record = known ?? { name: registration.name, shares: new Map<number, ObjectiveRegistration>() };
     record.shares.set(asa.handle, registration);
     this.objectives.set(registration.name, record);
+  }
+
+  get maxMessageBytes(): number {
+    return this.#limits.maxMessageBytes ?? GRASP_DEF_MAX_SIZE;
   }
 
   get objectiveCount(): number {
@@ -123,26 +135,58 @@ export class Registry {
     this.#ports.delete(name);
   }
 
-  addListen(asa: AsaRecord, objective: string, host: string): ListenRecord {
+  addListen(
+    asa: AsaRecord,
+    objective: string,
+    host: string,
+    kind: ListenKind = 'negotiate',
+    value?: Uint8Array,
+  ): ListenRecord {
     const record: ListenRecord = {
       listen: this.#nextListen++,
       client: asa.client,
       asa: asa.handle,
       objective,
+      kind,
       host,
       open: false,
+      value,
+      given: ++this.#given,
     };
     this.listens.set(record.listen, record);
     return record;
   }
 
-  listensOf(match: Partial<Pick<ListenRecord, 'asa' | 'objective' | 'client' | 'host'>>): ListenRecord[] {
+  /** An ASA that listens for synchronization gives another value. */
+  giveValue(listen: ListenRecord, value: Uint8Array): void {
+    listen.value = value;
+    listen.given = ++this.#given;
+  }
+
+  /** Whether M_RESPONSEs hold its value (D-04). */
+  isRapid(objective: string): boolean {
+    return [...(this.objectives.get(objective)?.shares.values() ?? [])].some(({ rapid }) => rapid);
+  }
+
+  /** D-03: the latest value given by an ASA that still listens for synchronization; undefined: none does. */
+  published(objective: string): Uint8Array | undefined {
+    let latest: ListenRecord | undefined;
+    for (const listen of this.listensOf({ objective, kind: 'synchronize' })) {
+      if (listen.open && listen.given > (latest?.given ?? 0)) latest = listen;
+    }
+    return latest?.value;
+  }
+
+  listensOf(
+    match: Partial<Pick<ListenRecord, 'asa' | 'objective' | 'client' | 'host' | 'kind'>>,
+  ): ListenRecord[] {
     return [...this.listens.values()].filter(
       (record) =>
         (match.asa === undefined || record.asa === match.asa) &&
         (match.objective === undefined || record.objective === match.objective) &&
         (match.client === undefined || record.client === match.client) &&
-        (match.host === undefined || record.host === match.host),
+        (match.host === undefined || record.host === match.host) &&
+        (match.kind === undefined || record.kind === match.kind),
     );
   }
 
@@ -159,13 +203,34 @@ export class Registry {
   announcement(objective: string): Announcement | undefined {
     const record = this.objectives.get(objective);
     if (!record) return undefined;
-    const open = this.listensOf({ objective }).filter((listen) => listen.open);
-    const listeners = open.map((listen) => ({ asa: listen.asa, port: this.portOf(listen.host, objective) }));
-    if (listeners.length === 0) return undefined;
-    const ttls = open.map((listen) => record.shares.get(listen.asa)?.ttlMs ?? 0);
+    const open = this.listensOf({ objective }).filter(({ open, asa }) => open && record.shares.has(asa));
+    // An ASA that listens is announced as listening, whatever `discoverable` says.
+    const listening = new Set(open.filter(({ kind }) => kind !== 'presence').map(({ asa }) => asa));
+    const announced = open.filter(({ kind, asa }) => kind !== 'presence' || !listening.has(asa));
+    const first = announced[0];
+    if (!first) return undefined;
+    const ttls = announced.map(({ asa }) => record.shares.get(asa)!.ttlMs);
     // G-2.8.5-04: 0 stands for a long time, so it is the shortest only among its like.
     const ttlMs = Math.min(...ttls.map((ttl) => (ttl === 0 ? RESPONSE_TTL_ZERO_MS : ttl)));
-    return { objective, flags: 0, ttlMs: ttls.every((ttl) => ttl === 0) ? 0 : ttlMs, listeners };
+    return {
+      objective,
+      flags: flagsOf(record.shares.get(first.asa)!),
+      ttlMs: ttls.every((ttl) => ttl === 0) ? 0 : ttlMs,
+      listeners: announced.map((listen) => this.#announced(listen, record.shares.get(listen.asa)!)),
+    };
+  }
+
+  #announced({ asa, host, objective }: ListenRecord, share: ObjectiveRegistration): AnnouncedListener {
+    const { locators } = share;
+    // D-04: the current value; null means that there is none.
+    const rapid = share.rapid && share.synchronize ? (this.published(objective) ?? share.value) : undefined;
+    return {
+      asa,
+      port: this.portOf(host, objective),
+      ...(share.local ? { local: true } : {}),
+      ...(locators && locators.length > 0 ? { locators } : {}),
+      ...(isNullValue(rapid) ? {} : { rapidValue: rapid }),
+    };
   }
 
   /** A-2.3.2-14: unpredictable, 32 bits, unique. 0 is left out, for it looks like nothing. */

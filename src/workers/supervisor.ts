@@ -144,7 +144,7 @@ export class Supervisor {
       deregisterAsa: async (handle) => this.#registrations.deregisterAsa(registry.asaOf(id, handle)),
       registerObjective: async (handle, registration) => {
         this.#assertOpen();
-        registry.addObjective(registry.asaOf(id, handle), registration);
+        return this.#registrations.registerObjective(id, handle, registration);
       },
       deregisterObjective: async (handle, objective) =>
         this.#registrations.deregisterObjective(registry.asaOf(id, handle), objective),
@@ -152,8 +152,12 @@ export class Supervisor {
         this.#assertOpen();
         return this.#registrations.listen(id, handle, objective);
       },
-      listenSynchronize: () => Promise.reject(new GraspError(ErrorCode.unspec, 'synchronization')),
-      stopSynchronize: () => Promise.reject(new GraspError(ErrorCode.unspec, 'synchronization')),
+      listenSynchronize: async (handle, objective, value) => {
+        this.#assertOpen();
+        return this.#registrations.listenSynchronize(id, handle, objective, value);
+      },
+      stopSynchronize: async (handle, objective) =>
+        this.#registrations.stopSynchronize(id, handle, objective),
       stopListen: (listen) => this.#registrations.stopListen(id, listen),
       status: () => this.status(),
     };
@@ -236,6 +240,7 @@ export class Supervisor {
               asa: asaName(listen.asa),
               thread: listen.host,
               port: registry.portOf(listen.host, objective.name),
+              kind: listen.kind,
             })),
         };
       }),
@@ -410,7 +415,7 @@ export class Supervisor {
   async #reopen(host: SupervisedHost, listen: ListenRecord, client: Client): Promise<void> {
     if (!this.#registry.listens.has(listen.listen)) return;
     try {
-      await this.#registrations.openListen(host, listen);
+      await this.#registrations.resume(host, listen);
       // Stopped while it was opened again: then nobody else closes it.
       if (!this.#registry.listens.has(listen.listen)) {
         await host.calls<SessionsControl>().stopListen(listen.listen);

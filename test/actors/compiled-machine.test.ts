@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createActor, setup, type AnyActorLogic, type AnyStateMachine } from 'xstate';
+import { createActor, setup, type AnyActorLogic, type AnyStateMachine, type EventObject } from 'xstate';
 import { compileMachine } from '../../src/actors/compiled-machine.js';
-import type { NegotiationEvent, NegotiationPort } from '../../src/actors/negotiation-port.js';
+import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
+import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
+import { synchronizationSession } from '../../src/actors/synchronization-session.js';
 import { everyEvent } from './cases/negotiation-session.js';
+import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';
 
 /** What the port tells guards. */
@@ -14,6 +17,7 @@ interface Facts {
   readonly sendBufferFull: boolean;
   readonly clash: 'none' | 'clash' | 'ask';
   readonly hasId: boolean;
+  readonly published: boolean;
 }
 
 interface Step {
@@ -24,13 +28,14 @@ interface Step {
 }
 
 /** Runs an actor of the logic through the events, and notes all that can be seen of it. */
-function play(logic: AnyActorLogic, facts: Facts, events: readonly NegotiationEvent[]): Step[] {
-  const { port, effects } = recording<NegotiationPort>({
+function play(logic: AnyActorLogic, facts: Facts, events: readonly EventObject[]): Step[] {
+  const { port, effects } = recording<NegotiationPort & SynchronizationPort>({
     secure: facts.secure,
     sessionsFull: facts.sessionsFull,
     sendBufferFull: facts.sendBufferFull,
     maxMessageBytes: 2_048,
     judgeSessionId: () => facts.clash,
+    published: facts.published ? { flags: 5, value: Uint8Array.of(7) } : undefined,
   });
   const input = { port, name: 'EX3', sessionId: facts.hasId ? 77 : undefined, drawTimeoutMs: 5_000 };
   const actor = createActor(logic, { input });
@@ -61,27 +66,41 @@ const facts: fc.Arbitrary<Facts> = fc.record({
   sendBufferFull: fc.constantFrom(false, false, true),
   clash: fc.constantFrom<Facts['clash']>('none', 'none', 'clash', 'ask'),
   hasId: fc.constantFrom(true, true, false),
+  published: fc.constantFrom(true, true, false),
 });
-const usual: Facts = { secure: true, sessionsFull: false, sendBufferFull: false, clash: 'none', hasId: true };
+const usual: Facts = {
+  secure: true,
+  sessionsFull: false,
+  sendBufferFull: false,
+  clash: 'none',
+  hasId: true,
+  published: true,
+};
 
-describe('the compiled form of a machine', () => {
+const compiledMachines: [string, AnyStateMachine, readonly EventObject[]][] = [
+  ['negotiationSession', negotiationSession, everyEvent],
+  ['synchronizationSession', synchronizationSession, everySynchronizationEvent],
+];
+
+describe.each(compiledMachines)('the compiled form of %s', (_name, machine, everyEvent) => {
   test('does what the interpreted one does, after every event in every state', () => {
-    const compiled = compileMachine(negotiationSession);
+    const compiled = compileMachine(machine);
     const reached = new Set<unknown>();
     const worlds = [
       usual,
       { ...usual, clash: 'ask' },
       { ...usual, clash: 'clash' },
       { ...usual, hasId: false },
+      { ...usual, published: false },
     ] as const;
     for (const said of worlds) {
-      const paths: NegotiationEvent[][] = [[]];
+      const paths: EventObject[][] = [[]];
       const seen = new Set<unknown>();
       // Every state is reached by its shortest path, and gets every event there.
       for (let path = paths.shift(); path; path = paths.shift()) {
         for (const event of everyEvent) {
           const events = [...path, event];
-          const interpreted = play(negotiationSession, said, events);
+          const interpreted = play(machine, said, events);
           expect(play(compiled, said, events)).toEqual(interpreted);
           const { value, status } = interpreted.at(-1)!;
           reached.add(value);
@@ -91,15 +110,15 @@ describe('the compiled form of a machine', () => {
         }
       }
     }
-    expect([...reached].sort()).toEqual(Object.keys(negotiationSession.config.states ?? {}).sort());
+    expect([...reached].sort()).toEqual(Object.keys(machine.config.states ?? {}).sort());
   });
 
   test('does what the interpreted one does, whatever the port says and whatever comes', () => {
-    const compiled = compileMachine(negotiationSession);
+    const compiled = compileMachine(machine);
     const reached = new Set<unknown>();
     fc.assert(
       fc.property(facts, fc.array(fc.constantFrom(...everyEvent), { maxLength: 12 }), (said, events) => {
-        const interpreted = play(negotiationSession, said, events);
+        const interpreted = play(machine, said, events);
         expect(play(compiled, said, events)).toEqual(interpreted);
         for (const { value } of interpreted) reached.add(value);
       }),
@@ -107,7 +126,9 @@ describe('the compiled form of a machine', () => {
     );
     expect(reached.size).toBeGreaterThan(3);
   });
+});
 
+describe('the compiled form of a machine', () => {
   test.each<[string, () => AnyStateMachine]>([
     [
       'a nested state',

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decode, encode } from 'cborg';
 import { SubstrateError, type Stream, type Substrate, type Target } from '../../src/substrate/types.js';
-import { Rig } from './session-rig.js';
+import { Rig, withMembers } from './session-rig.js';
 
 let rig: Rig;
 beforeEach(() => {
@@ -707,21 +707,6 @@ describe('close', () => {
   });
 });
 
-/** The substrate with some members replaced. */
-function withMembers(members: (of: Substrate) => Partial<Substrate>): (of: Substrate) => Substrate {
-  return (of) => {
-    const replaced = members(of);
-    return new Proxy(of, {
-      get: (_, key): unknown => {
-        if (key in replaced) return Reflect.get(replaced, key);
-        const value: unknown = Reflect.get(of, key, of);
-        return typeof value === 'function' ? (value.bind(of) as unknown) : value;
-      },
-    });
-  };
-}
-
-/** Every stream the substrate accepts goes through `change` first. */
 function withStreams(change: (stream: Stream) => void): (of: Substrate) => Substrate {
   return withMembers((of) => ({
     listen: (options, onStream) =>

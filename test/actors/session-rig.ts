@@ -4,11 +4,12 @@
  * CBOR library.
  */
 import { decodeFirst, encode } from 'cborg';
-import { SessionHost } from '../../src/actors/session-host.js';
+import { SessionHost, type MachineForm } from '../../src/actors/session-host.js';
 import type {
   Answer,
   Failure,
   FromSessions,
+  ListenKind,
   SessionKey,
   SessionLimits,
   ToSessions,
@@ -25,6 +26,7 @@ export type Incoming = FromSessions & { t: 'incoming' };
 
 export const F_NEG = 3;
 export const F_DRY = 11;
+export const F_SYNCH = 5;
 
 export class Rig {
   readonly clock = new SimulatedClock();
@@ -81,12 +83,29 @@ export interface EngineOptions {
   readonly blockSize?: number;
   /** Blocks the core gives when asked; default as many as wanted. */
   readonly blocks?: number;
+  readonly machines?: MachineForm;
   readonly isOwnConnection?: (local: Target) => Promise<boolean>;
   /** Window of the host's data ports. */
   readonly window?: number;
   /** Stands between the host and the substrate, for faults that a network cannot make. */
   readonly wrap?: (substrate: Substrate) => Substrate;
 }
+
+/** The substrate with some members replaced. */
+export function withMembers(members: (of: Substrate) => Partial<Substrate>): (of: Substrate) => Substrate {
+  return (of) => {
+    const replaced = members(of);
+    return new Proxy(of, {
+      get: (_, key): unknown => {
+        if (key in replaced) return Reflect.get(replaced, key);
+        const value: unknown = Reflect.get(of, key, of);
+        return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+      },
+    });
+  };
+}
+
+/** Every stream the substrate accepts goes through `change` first. */
 
 export class Engine {
   readonly counters = new Counters();
@@ -109,6 +128,7 @@ export class Engine {
       substrate: options.wrap ? options.wrap(substrate) : substrate,
       counters: this.counters,
       limits: options.limits ?? {},
+      machines: options.machines,
       toEndpoint: (raw) => raw as Endpoint,
       requestSessionIds: () => {
         if (this.blocksAskedFor++ >= blocks) return;
@@ -235,6 +255,34 @@ export class Client {
     return { session, answer };
   }
 
+  /** M_REQ_SYN; the session's only call. */
+  synchronize(
+    target: Target,
+    options: Partial<RequestOptions> = {},
+  ): { session: SessionKey; answer: Promise<Answer> } {
+    const {
+      name = 'EX3',
+      flags = F_SYNCH,
+      loopCount = 6,
+      timeoutMs = 60_000,
+      connectTimeoutMs = 5_000,
+      asa = 1,
+      session = Client.#next++,
+      maxMessageBytes,
+    } = options;
+    const answer = this.#call<FromSessions & { t: 'answer' }>({
+      t: 'synchronize',
+      session,
+      asa,
+      objective: { name, flags, loopCount },
+      target,
+      connectTimeoutMs,
+      timeoutMs,
+      maxMessageBytes,
+    }).then((event) => event.answer);
+    return { session, answer };
+  }
+
   step(session: SessionKey, value: unknown, options: Partial<StepOptions> = {}): Promise<Answer> {
     const { timeoutMs = 60_000, loopCount, dryRun } = options;
     return this.#call<FromSessions & { t: 'answer' }>({
@@ -272,13 +320,24 @@ export class Client {
 
   /** Listens and is ready for `demand` requests. */
   async listen(
-    options: { name?: string; demand?: number; asa?: number; port?: number; max?: number } = {},
+    options: {
+      name?: string;
+      demand?: number;
+      asa?: number;
+      port?: number;
+      max?: number;
+      kind?: ListenKind;
+      flags?: number;
+      value?: unknown;
+      resumed?: boolean;
+    } = {},
   ): Promise<{
     listen: number;
     port: number;
     target: Target;
   }> {
-    const { name = 'EX3', demand = 1, asa = 1, port: wanted = 0, max: maxMessageBytes } = options;
+    const { name = 'EX3', asa = 1, port: wanted = 0, max: maxMessageBytes, kind, resumed } = options;
+    const { demand = kind === undefined ? 1 : 0, flags = kind === undefined ? F_NEG : F_SYNCH } = options;
     const listen = Client.#next++;
     const { port } = await this.rig.run(
       this.engine.host.listen({
@@ -288,6 +347,10 @@ export class Client {
         objective: name,
         port: wanted,
         maxMessageBytes,
+        kind,
+        flags,
+        value: 'value' in options ? encode(options.value) : undefined,
+        resumed,
       }),
     );
     if (demand > 0) this.take(listen, demand);

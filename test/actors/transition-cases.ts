@@ -13,10 +13,12 @@ import type { MachineSubject } from './cases/play.js';
 import { requestListenerCases } from './cases/request-listener.js';
 import { responseConnectionCases } from './cases/response-connection.js';
 import { unicastConnectionCases } from './cases/unicast-connection.js';
+import { synchronizationSessionCases } from './cases/synchronization-session.js';
 import { workerSupervisionCases } from './cases/worker-supervision.js';
 
 export const machines: MachineSubject[] = [
   negotiationSessionCases,
+  synchronizationSessionCases,
   requestListenerCases,
   discoverySessionCases,
   multicastHandlerCases,

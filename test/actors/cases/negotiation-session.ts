@@ -1,6 +1,7 @@
 /** RFC 8990 §2.5.5 and §2.8.6 to §2.8.12 as cases of the negotiation session machine, state by state. */
-import type { Clash, NegotiationEvent, NegotiationPort } from '../../../src/actors/negotiation-port.js';
+import type { NegotiationEvent, NegotiationPort } from '../../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../../src/actors/negotiation-session.js';
+import type { Clash } from '../../../src/actors/session-port.js';
 import {
   M_END,
   M_INVALID,

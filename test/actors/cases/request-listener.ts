@@ -6,7 +6,7 @@ import {
 } from '../../../src/actors/request-listener.js';
 import { check, recording, type Effect, type MachineCase, type MachineSubject } from './play.js';
 
-const listen = (id: number): RequestListenerEvent => ({ type: 'listen', listen: id });
+const listen = (id: number, takes = true): RequestListenerEvent => ({ type: 'listen', listen: id, takes });
 const stop = (id: number): RequestListenerEvent => ({ type: 'stop', listen: id });
 const take = (id: number, n = 1): RequestListenerEvent => ({ type: 'take', listen: id, n });
 const request = (session: number): RequestListenerEvent => ({ type: 'request', session });
@@ -71,7 +71,7 @@ const cases: MachineCase[] = [
   on('the first listen opens the port', [], listen(1), {
     state: 'opening',
     effects: [['bind', 50_000]],
-    context: { listens: [{ listen: 1, demand: 0 }] },
+    context: { listens: [{ listen: 1, demand: 0, takes: true }] },
   }),
 
   // opening
@@ -88,20 +88,20 @@ const cases: MachineCase[] = [
     effects: [],
     context: {
       listens: [
-        { listen: 1, demand: 0 },
-        { listen: 2, demand: 0 },
+        { listen: 1, demand: 0, takes: true },
+        { listen: 2, demand: 0, takes: true },
       ],
     },
   }),
   on('demand before the port is open is kept', opening, take(1, 3), {
     state: 'opening',
     effects: [],
-    context: { listens: [{ listen: 1, demand: 3 }] },
+    context: { listens: [{ listen: 1, demand: 3, takes: true }] },
   }),
   on('demand of a listen that is not there is nothing', opening, take(8), {
     state: 'opening',
     effects: [],
-    context: { listens: [{ listen: 1, demand: 0 }] },
+    context: { listens: [{ listen: 1, demand: 0, takes: true }] },
   }),
   on('a listen that is stopped before the port is open: 42', opening, stop(1), {
     state: 'opening',
@@ -127,13 +127,27 @@ const cases: MachineCase[] = [
     effects: [],
     context: { queue: [] },
   }),
+  on('a request at a port that is opened for presence only: closed at once', [listen(1, false)], request(5), {
+    state: 'opening',
+    effects: refused(5, 'request.no-listener'),
+  }),
+  on(
+    'what waited is refused when the port is open and only presence is left',
+    [listen(1), listen(2, false), request(5), stop(1)],
+    bound,
+    {
+      state: 'listening',
+      effects: [['confirmListen', 2, 50_000], ...refused(5, 'request.no-listener')],
+      context: { queue: [] },
+    },
+  ),
   on('what waited is served when the port is open', [...opening, request(5), take(1)], bound, {
     state: 'listening',
     effects: [
       ['confirmListen', 1, 50_000],
       ['deliver', 5, 1],
     ],
-    context: { queue: [], listens: [{ listen: 1, demand: 0 }] },
+    context: { queue: [], listens: [{ listen: 1, demand: 0, takes: true }] },
   }),
   on('a given port that is in use is tried again', opening, inUse, {
     state: 'retrying',
@@ -175,20 +189,20 @@ const cases: MachineCase[] = [
     effects: [],
     context: {
       listens: [
-        { listen: 1, demand: 0 },
-        { listen: 2, demand: 0 },
+        { listen: 1, demand: 0, takes: true },
+        { listen: 2, demand: 0, takes: true },
       ],
     },
   }),
   on('demand between attempts', retrying, take(1), {
     state: 'retrying',
     effects: [],
-    context: { listens: [{ listen: 1, demand: 1 }] },
+    context: { listens: [{ listen: 1, demand: 1, takes: true }] },
   }),
   on('one of two stops between attempts', [...retrying, listen(2)], stop(1), {
     state: 'retrying',
     effects: [stoppedEarly(1), ['confirmStop', 1]],
-    context: { listens: [{ listen: 2, demand: 0 }] },
+    context: { listens: [{ listen: 2, demand: 0, takes: true }] },
   }),
   on('the last stops between attempts: closed', retrying, stop(1), {
     state: 'closed',
@@ -201,23 +215,61 @@ const cases: MachineCase[] = [
     effects: [['confirmListen', 2, 50_000]],
     context: {
       listens: [
-        { listen: 1, demand: 0 },
-        { listen: 2, demand: 0 },
+        { listen: 1, demand: 0, takes: true },
+        { listen: 2, demand: 0, takes: true },
       ],
     },
   }),
+  on(
+    'G-2.8.6-09 a request where only presence or synchronization listens: closed at once',
+    [listen(1, false), bound],
+    request(5),
+    {
+      state: 'listening',
+      effects: refused(5, 'request.no-listener'),
+    },
+  ),
+  on(
+    'G-2.8.6-09 the last ASA that takes requests stops, presence stays: what waits is refused, the port stays',
+    [...listening, listen(2, false), request(5)],
+    stop(1),
+    {
+      state: 'listening',
+      effects: [...refused(5, 'request.no-listener'), ['confirmStop', 1]],
+      context: { queue: [], listens: [{ listen: 2, demand: 0, takes: false }] },
+    },
+  ),
+  on(
+    'presence ends while an ASA takes requests: what waits goes on waiting',
+    [...listening, listen(2, false), request(5)],
+    stop(2),
+    {
+      state: 'listening',
+      effects: [['confirmStop', 2]],
+      context: { queue: [5], listens: [{ listen: 1, demand: 0, takes: true }] },
+    },
+  ),
+  on(
+    'a request beside presence goes to the ASA that takes it',
+    [...listening, listen(2, false), take(1)],
+    request(5),
+    {
+      state: 'listening',
+      effects: [['deliver', 5, 1]],
+    },
+  ),
   on('demand is added', [...listening, take(1, 2)], take(1, 3), {
     state: 'listening',
     effects: [],
-    context: { listens: [{ listen: 1, demand: 5 }] },
+    context: { listens: [{ listen: 1, demand: 5, takes: true }] },
   }),
   on('who waits first is served first', [...listening, listen(2), take(2), take(1)], request(5), {
     state: 'listening',
     effects: [['deliver', 5, 2]],
     context: {
       listens: [
-        { listen: 1, demand: 1 },
-        { listen: 2, demand: 0 },
+        { listen: 1, demand: 1, takes: true },
+        { listen: 2, demand: 0, takes: true },
       ],
     },
   }),
@@ -230,8 +282,8 @@ const cases: MachineCase[] = [
       effects: [['deliver', 6, 2]],
       context: {
         listens: [
-          { listen: 1, demand: 1 },
-          { listen: 2, demand: 0 },
+          { listen: 1, demand: 1, takes: true },
+          { listen: 2, demand: 0, takes: true },
         ],
       },
     },
@@ -239,7 +291,7 @@ const cases: MachineCase[] = [
   on('queued requests go to the next take, oldest first', [...listening, request(5), request(6)], take(1), {
     state: 'listening',
     effects: [['deliver', 5, 1]],
-    context: { queue: [6], listens: [{ listen: 1, demand: 0 }] },
+    context: { queue: [6], listens: [{ listen: 1, demand: 0, takes: true }] },
   }),
   on(
     '16: without security a request is turned away, the listen stays',
@@ -248,7 +300,7 @@ const cases: MachineCase[] = [
     {
       state: 'listening',
       effects: refused(5, 'request.no-security'),
-      context: { listens: [{ listen: 1, demand: 1 }] },
+      context: { listens: [{ listen: 1, demand: 1, takes: true }] },
     },
     { secure: false },
   ),
@@ -290,7 +342,7 @@ const cases: MachineCase[] = [
   on('one of two stops: the port stays, the queue too', [...listening, listen(2), request(5)], stop(1), {
     state: 'listening',
     effects: [['confirmStop', 1]],
-    context: { listens: [{ listen: 2, demand: 0 }], queue: [5] },
+    context: { listens: [{ listen: 2, demand: 0, takes: true }], queue: [5] },
   }),
   on(
     'A-2.3.5-13 the last stops: the queue is turned away, the port closes',
@@ -309,14 +361,14 @@ const cases: MachineCase[] = [
     {
       state: 'listening',
       effects: [['deliver', 5, 1]],
-      context: { queue: [], listens: [{ listen: 1, demand: 0 }] },
+      context: { queue: [], listens: [{ listen: 1, demand: 0, takes: true }] },
     },
     { congestedUntilLast: true },
   ),
   on('credit with nothing waiting changes nothing', [...listening, take(1)], credit, {
     state: 'listening',
     effects: [],
-    context: { listens: [{ listen: 1, demand: 1 }] },
+    context: { listens: [{ listen: 1, demand: 1, takes: true }] },
   }),
 
   // closing
@@ -334,17 +386,17 @@ const cases: MachineCase[] = [
       ['confirmStop', 1],
       ['bind', 50_000],
     ],
-    context: { stopping: [], listens: [{ listen: 2, demand: 0 }] },
+    context: { stopping: [], listens: [{ listen: 2, demand: 0, takes: true }] },
   }),
   on('a listen while the port is being closed waits', closing, listen(2), {
     state: 'closing',
     effects: [],
-    context: { listens: [{ listen: 2, demand: 0 }] },
+    context: { listens: [{ listen: 2, demand: 0, takes: true }] },
   }),
   on('demand while the port is being closed', [...closing, listen(2)], take(2), {
     state: 'closing',
     effects: [],
-    context: { listens: [{ listen: 2, demand: 1 }] },
+    context: { listens: [{ listen: 2, demand: 1, takes: true }] },
   }),
   on('a stop of the listen that waited for it', [...closing, listen(2)], stop(2), {
     state: 'closing',

@@ -1,0 +1,465 @@
+import { createActor, type AnyActorLogic } from 'xstate';
+import {
+  decodeMessage,
+  encodeMessage,
+  ErrorCode,
+  M_DISCOVERY,
+  M_END,
+  M_FLOOD,
+  M_INVALID,
+  M_NEGOTIATE,
+  M_NOOP,
+  M_REQ_NEG,
+  M_REQ_SYN,
+  M_RESPONSE,
+  M_SYNCH,
+  M_WAIT,
+  MessageFramer,
+  type DecodeLimits,
+  type Message,
+  type RefusalReason,
+} from '../protocol/index.js';
+import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
+import type { ActiveSessions } from './active-sessions.js';
+import { Cancellation } from './cancellation.js';
+import type { ClientLink } from './client-link.js';
+import type { NegotiationEvent } from './negotiation-port.js';
+import type { ObjectiveListener } from './objective-listener.js';
+import type { DrawnId } from './session-ids.js';
+import type { CompleteSessionLimits } from './session-limits.js';
+import type { Clash, SessionAnswer, SessionEvent, SessionInput, SessionPort } from './session-port.js';
+import type { Failure, SessionKey } from './session-protocol.js';
+import type { StreamLinger } from './stream-linger.js';
+import type { SynchronizationEvent } from './synchronization-port.js';
+
+/** What a session needs of its host. */
+export interface SessionOwner {
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly substrate: Substrate;
+  readonly limits: CompleteSessionLimits;
+  readonly active: ActiveSessions;
+  readonly linger: StreamLinger;
+  /** The sessions' machines, interpreted or compiled. */
+  readonly logic: { readonly negotiation: AnyActorLogic; readonly synchronization: AnyActorLogic };
+  readonly secure: boolean;
+  readonly sessionsFull: boolean;
+  decodeLimits(maxMessageBytes: number): DecodeLimits;
+  drawSessionId(): DrawnId | undefined;
+  /** Calls {@link SessionDriver.sessionIdDrawn} when there is one again. */
+  awaitSessionId(session: SessionDriver): void;
+  giveBackSessionId(id: DrawnId): void;
+  isOwnConnection(local: Target): Promise<boolean>;
+  /** The session takes a place of `limits.sessions`, and is no longer a pending connection. */
+  admitted(session: SessionDriver): void;
+  released(session: SessionDriver, wasAdmitted: boolean): void;
+}
+
+/** Where an initiator's session leads. */
+export interface OutgoingSession {
+  readonly client: ClientLink;
+  readonly key: SessionKey;
+  readonly asa: number;
+  readonly target: Target;
+  readonly connectTimeoutMs: number;
+  readonly maxMessageBytes: number;
+}
+
+/** What the decoded message is to the machine. Those that have no place on a session are refused by the decoder. */
+const EVENT_OF: Readonly<Record<Message['type'], string>> = {
+  [M_NOOP]: 'message.noop',
+  [M_DISCOVERY]: 'message.discovery',
+  [M_RESPONSE]: 'message.response',
+  [M_REQ_NEG]: 'message.requestNegotiation',
+  [M_REQ_SYN]: 'message.requestSynchronization',
+  [M_NEGOTIATE]: 'message.negotiate',
+  [M_END]: 'message.end',
+  [M_WAIT]: 'message.wait',
+  [M_SYNCH]: 'message.synch',
+  [M_FLOOD]: 'message.flood',
+  [M_INVALID]: 'message.invalid',
+};
+
+const FOREIGN: SessionEvent = { type: 'foreign' };
+const EXPIRED: SessionEvent = { type: 'timer.expired' };
+const CONNECTED: SessionEvent = { type: 'connected' };
+
+/** An event of either procedure. */
+type AnySessionEvent = NegotiationEvent | SynchronizationEvent;
+/** A call of the client. */
+export type AnySessionCommand = Extract<AnySessionEvent, { readonly call: number }>;
+
+/** The driver's side of its machine's actor: what it sends, and what it reads. */
+interface SessionActor {
+  send(event: AnySessionEvent): void;
+  getSnapshot(): {
+    readonly value: string;
+    readonly context: { readonly name: string; readonly call: number };
+  };
+}
+
+/** A stream that an objective's listener has accepted. */
+export interface IncomingSession {
+  readonly key: SessionKey;
+  readonly listener: ObjectiveListener;
+  readonly stream: Stream;
+}
+
+/** Calls that get an answer, not a confirmation. */
+const ANSWERED: ReadonlySet<string> = new Set(['request', 'step']);
+/** States in which a call of the client awaits its answer. */
+const CALL_WAITS: ReadonlySet<string> = new Set(['awaitingSessionId', 'connecting', 'awaitingReply']);
+
+/**
+ * What a session's machine acts through, whatever its procedure: stream, timer, client. It turns bytes, timers and
+ * commands into events and effects into calls, and decides nothing. The drivers of negotiation and synchronization
+ * add what is their own.
+ */
+export abstract class SessionDriver implements SessionPort, StreamHandlers {
+  /** The machine's id, for status. */
+  abstract get machine(): string;
+  protected readonly owner: SessionOwner;
+  protected readonly actor: SessionActor;
+  protected stream: Stream | undefined;
+  protected remote: Target | undefined;
+  protected sessionId: number | undefined;
+  protected activeKey: string | undefined;
+  /** The command being carried out, until it is answered. */
+  #command: AnySessionCommand | undefined;
+  readonly #outgoing: OutgoingSession | undefined;
+  readonly #framer: MessageFramer;
+  readonly #decodeLimits: DecodeLimits;
+  #connecting: Cancellation | undefined;
+  #drawn: DrawnId | undefined;
+  #timer: TimerId | undefined;
+  /** Tells a timer that is due from one that was stopped in the same turn. */
+  #timerRound = 0;
+  #deaf = false;
+  #admitted = false;
+  #over = false;
+  #released = false;
+  /** The stream is reset, not finished, when the session ends. */
+  #abortive = false;
+
+  readonly key: SessionKey;
+  readonly listener: ObjectiveListener | undefined;
+  client: ClientLink | undefined;
+  maxMessageBytes: number;
+  /** Owner of the session; 0 until an ASA has taken the request. */
+  asa = 0;
+
+  /**
+   * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn.
+   *
+   * @param name the objective's.
+   */
+  protected constructor(
+    owner: SessionOwner,
+    logic: AnyActorLogic,
+    name: string,
+    way: OutgoingSession | IncomingSession,
+  ) {
+    const outgoing = 'target' in way ? way : undefined;
+    const incoming = 'stream' in way ? way : undefined;
+    this.owner = owner;
+    this.key = way.key;
+    this.maxMessageBytes = outgoing?.maxMessageBytes ?? incoming!.listener.maxMessageBytes;
+    this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes });
+    this.#decodeLimits = owner.decodeLimits(this.maxMessageBytes);
+    this.#outgoing = outgoing;
+    this.listener = incoming?.listener;
+    this.stream = incoming?.stream;
+    this.remote = incoming?.stream.remote;
+    if (outgoing) {
+      this.client = outgoing.client;
+      this.asa = outgoing.asa;
+      this.#drawn = owner.drawSessionId();
+      this.sessionId = this.#drawn?.sessionId;
+    }
+    const input: SessionInput<unknown> = {
+      port: this,
+      name,
+      sessionId: this.sessionId,
+      drawTimeoutMs: owner.limits.sessionIdWaitMs,
+    };
+    const actor = createActor(logic, { input });
+    actor.subscribe({ error: (error: unknown) => this.#crashed(error) });
+    actor.start();
+    this.actor = actor as unknown as SessionActor;
+  }
+
+  /** The state of the machine, for status. */
+  get state(): string {
+    return this.actor.getSnapshot().value;
+  }
+
+  get objective(): string {
+    return this.actor.getSnapshot().context.name;
+  }
+
+  // Events
+
+  /** Begins to read an accepted stream. */
+  accepted(): void {
+    this.stream?.setHandlers(this);
+    this.actor.send({ type: 'accepted', firstMessageMs: this.owner.limits.firstMessageMs });
+  }
+
+  command(event: AnySessionCommand): void {
+    this.#command = event;
+    this.actor.send(event);
+    this.#command = undefined;
+  }
+
+  /** The engine ends the session with this code. */
+  end(code: number, detail?: string): void {
+    this.actor.send({ type: 'session.close', code, detail });
+  }
+
+  /** A pending connection makes room: its descriptor is needed now, so it is reset. */
+  evict(): void {
+    this.#abortive = true;
+    this.end(ErrorCode.overload);
+  }
+
+  sessionIdDrawn(id: DrawnId): void {
+    this.#drawn = id;
+    this.sessionId = id.sessionId;
+    this.actor.send({ type: 'sessionId.drawn', sessionId: id.sessionId });
+  }
+
+  pause(): void {
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.#over || this.#deaf) return;
+    this.#framer.push(bytes);
+    for (let next = this.#framer.next(); next.kind !== 'more'; next = this.#framer.next()) {
+      if (next.kind === 'malformed') {
+        // A CBOR stream cannot be resynchronised.
+        this.#deaf = true;
+        this.#refuse('malformed', next.reason, undefined, undefined);
+        return;
+      }
+      this.#receive(next.bytes);
+      if (this.#over) return;
+    }
+  }
+
+  onEnd(): void {
+    if (!this.#over) this.actor.send({ type: 'stream.lost', truncated: this.#framer.pendingBytes > 0 });
+  }
+
+  onClose(error?: SubstrateError): void {
+    const stream = this.stream;
+    if (stream) this.owner.linger.closed(stream);
+    if (error && !this.#over) this.owner.counters.add(`stream.${error.kind}`);
+    this.stream = undefined;
+    if (!this.#over) this.actor.send({ type: 'stream.lost', truncated: false });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const result = decodeMessage(bytes, 'session', this.#decodeLimits);
+    if (!result.ok) {
+      this.#refuse(result.kind, result.reason, result.messageType, result.sessionId);
+      return;
+    }
+    const { message } = result;
+    if (result.droppedOptions > 0) this.owner.counters.add('message.option-dropped', result.droppedOptions);
+    if (this.sessionId !== undefined && 'sessionId' in message && message.sessionId !== this.sessionId) {
+      this.actor.send(FOREIGN);
+      return;
+    }
+    this.actor.send({ type: EVENT_OF[message.type], message } as SessionEvent);
+  }
+
+  #refuse(
+    kind: 'malformed' | 'unusable' | 'unknown' | 'misplaced',
+    reason: RefusalReason,
+    messageType: number | undefined,
+    sessionId: number | undefined,
+  ): void {
+    this.owner.counters.add(reason);
+    // What has no message type has no session id either, whatever its second element is.
+    if (messageType === undefined) sessionId = undefined;
+    if (this.sessionId !== undefined && sessionId !== undefined && sessionId !== this.sessionId) {
+      this.actor.send(FOREIGN);
+      return;
+    }
+    this.actor.send({ type: 'message.refused', kind, reason, messageType, sessionId });
+  }
+
+  readonly #timerDue = (): void => {
+    this.#timer = undefined;
+    const round = this.#timerRound;
+    // In a later turn: input that has already arrived counts, also with M_WAIT 0 (C-10).
+    this.owner.clock.defer(() => {
+      if (round === this.#timerRound && !this.#over) this.actor.send(EXPIRED);
+    });
+  };
+
+  // SessionPort
+
+  get secure(): boolean {
+    return this.owner.secure;
+  }
+
+  get sessionsFull(): boolean {
+    return this.owner.sessionsFull;
+  }
+
+  judgeSessionId(sessionId: number): Clash {
+    return this.remote ? this.owner.active.judge(sessionId, this.remote) : 'none';
+  }
+
+  admit(): void {
+    this.#admitted = true;
+    this.owner.admitted(this);
+  }
+
+  drawSessionId(): void {
+    this.owner.awaitSessionId(this);
+  }
+
+  connect(): void {
+    const { target, connectTimeoutMs: timeoutMs } = this.#outgoing!;
+    this.#connecting = new Cancellation();
+    this.owner.substrate.connect(target, { timeoutMs, signal: this.#connecting }).then(
+      (stream) => this.#connected(stream),
+      (error: unknown) => this.#connectFailed(error),
+    );
+  }
+
+  #connected(stream: Stream): void {
+    this.#connecting = undefined;
+    stream.setHandlers(this);
+    if (this.#over) {
+      stream.abort();
+      return;
+    }
+    this.stream = stream;
+    this.remote = stream.remote;
+    this.activeKey = this.owner.active.addOutgoing(stream.local);
+    if (this.client?.paused) stream.pause();
+    this.actor.send(CONNECTED);
+  }
+
+  #connectFailed(error: unknown): void {
+    this.#connecting = undefined;
+    if (this.#over) return;
+    const detail = error instanceof Error ? error.message : String(error);
+    this.actor.send({ type: 'connect.failed', detail });
+  }
+
+  askOwnConnection(): void {
+    this.owner.isOwnConnection(this.remote!).then(
+      (own) => this.#judged(own),
+      () => this.#judged(false),
+    );
+  }
+
+  #judged(own: boolean): void {
+    if (!this.#over) this.actor.send({ type: 'clash.judged', own });
+  }
+
+  send(message: Message): void {
+    this.stream?.write(encodeMessage(message));
+  }
+
+  startTimer(ms: number): void {
+    this.stopTimer();
+    this.#timer = this.owner.clock.setTimeout(this.#timerDue, ms);
+  }
+
+  stopTimer(): void {
+    this.#timerRound++;
+    if (this.#timer === undefined) return;
+    this.owner.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  close(): void {
+    this.#over = true;
+    this.#connecting?.abort();
+    const stream = this.stream;
+    if (!stream) return;
+    if (this.#abortive) stream.abort();
+    else {
+      // A paused stream would never see the peer's FIN.
+      if (this.client?.paused) stream.resume();
+      this.owner.linger.finish(stream);
+    }
+  }
+
+  answer(call: number, answer: SessionAnswer): void {
+    if (this.#command?.call === call) this.#command = undefined;
+    if (answer.state === 'failed') {
+      this.client?.send({ t: 'answer', call, session: this.key, answer });
+      return;
+    }
+    const where = { sessionId: this.sessionId ?? 0, remote: this.peer() };
+    this.client?.send({ t: 'answer', call, session: this.key, answer: { ...answer, ...where } });
+  }
+
+  done(call: number, failure: Failure | undefined): void {
+    if (this.#command?.call === call) this.#command = undefined;
+    this.client?.send({ t: 'done', call, session: this.key, failure });
+  }
+
+  count(name: string): void {
+    this.owner.counters.add(name);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#over = true;
+    const { active } = this.owner;
+    if (this.activeKey !== undefined) {
+      if (this.#outgoing) active.removeOutgoing(this.activeKey);
+      else active.removeIncoming(this.activeKey);
+      this.activeKey = undefined;
+    }
+    if (this.#drawn) this.owner.giveBackSessionId(this.#drawn);
+    this.#drawn = undefined;
+    this.owner.released(this, this.#admitted);
+  }
+
+  /** Plain data: it goes to another thread. */
+  protected peer(): Target {
+    const { address, port, interface: name } = this.remote!;
+    return name === undefined ? { address, port } : { address, port, interface: name };
+  }
+
+  /** The session crashed in this state; `failure` if no call is there to be told. */
+  protected abstract abandon(state: string, failure: Failure | undefined): void;
+
+  /** An action threw: a fault of this engine. The session ends with 3, nobody else is harmed. */
+  #crashed(error: unknown): void {
+    this.count('session.crashed');
+    const failure: Failure = {
+      code: ErrorCode.unspec,
+      detail: error instanceof Error ? error.message : String(error),
+    };
+    const { context, value } = this.actor.getSnapshot();
+    const command = this.#command;
+    if (command && ANSWERED.has(command.type)) this.answer(command.call, { state: 'failed', failure });
+    else if (command) this.done(command.call, failure);
+    if (CALL_WAITS.has(value)) this.answer(context.call, { state: 'failed', failure });
+    this.abandon(value, CALL_WAITS.has(value) || command ? undefined : failure);
+    this.stopTimer();
+    this.#abortive = true;
+    try {
+      this.close();
+    } catch {
+      // The stream itself is broken; there is nothing more to close.
+    }
+    this.release();
+  }
+}
