@@ -50,8 +50,8 @@ export function interfaceOf(environment: Environment, locator: WireLocator): str
 }
 
 /**
- * Who asks by IPv4 may have nothing else: it gets an IPv4 address if there is one. One address is enough: who has both
- * families asks in both, and a simple peer looks at the first locator only.
+ * Who asks by IPv4 may have nothing else: it gets an IPv4 address if there is one. One address is enough, since all
+ * would lead to the same responder (§2.8.5) and a simple peer looks at the first only.
  */
 function ownAddressOf(environment: Environment, interfaceName: string, family: Family): string | undefined {
   if (family === 4) {

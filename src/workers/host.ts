@@ -11,6 +11,7 @@ import { SessionHost, type MachineForm } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
+import { TellingCounters } from './syntax-diagnostics.js';
 
 /** What a host may know of its thread. */
 export interface World {
@@ -68,10 +69,18 @@ export interface HostSettings {
   readonly listenSelf: boolean;
   /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
   readonly rapidAnswers: boolean;
+  /** Core, testing: own locators are told in O_DIVERT. */
+  readonly forceDivert: boolean;
+  /** Every kind of refused message is told as a process warning. */
+  readonly syntaxDiagnostics: boolean;
   /** How sessions' machines are run. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
+}
+
+function countersFor(host: string, settings: HostSettings, world: World): Counters {
+  return settings.syntaxDiagnostics ? new TellingCounters(host, world.clock) : new Counters();
 }
 
 export function createListenerHost(
@@ -79,7 +88,7 @@ export function createListenerHost(
   settings: HostSettings,
   world: World,
 ): ListenerControl {
-  const counters = new Counters();
+  const counters = countersFor('listener', settings, world);
   const listener = new Listener({
     clock: world.clock,
     substrate,
@@ -107,7 +116,7 @@ export function createCoreHost(
   world: World,
   events: Pick<HostEvents, 'portsChanged'>,
 ): CoreControl {
-  const counters = new Counters();
+  const counters = countersFor('core', settings, world);
   const core = new Core({
     clock: world.clock,
     random: world.random,
@@ -117,6 +126,7 @@ export function createCoreHost(
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
+    forceDivert: settings.forceDivert,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
@@ -142,7 +152,7 @@ export function createSessionsHost(
   settings: HostSettings,
   world: World,
 ): SessionsControl {
-  const counters = new Counters();
+  const counters = countersFor(name, settings, world);
   const link = new CoreLink(world);
   const host = new SessionHost({
     name,

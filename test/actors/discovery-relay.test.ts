@@ -418,7 +418,6 @@ describe('networks of relays', () => {
     expect(nodes.some((node) => relays(node) > 0)).toBe(true);
     await rig.clock.advance(25_500);
     expect(nodes.map(relays)).toEqual([0, 0, 0, 0, 0]);
-    for (const node of nodes) expect(node.counters.get('multicast.own') + node.counters.get('relay.discovery.rate')).toBeLessThanOrEqual(2);
   });
 
   test('a full mesh of 5, one link per pair: one copy per node and link at most', async () => {
