@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Grasp, type GraspOptions } from '../../src/index.js';
 import { World } from './rig.js';
 import { addressBytes, type Wire } from './wire.js';
@@ -76,11 +76,7 @@ describe('Grasp.start', () => {
   });
 
   test('syntaxDiagnostics: one warning of a kind per second, with its reason; none without it', async () => {
-    const warnings: string[] = [];
-    const hear = (warning: Error): void => {
-      if (warning.name === 'GraspSyntaxWarning') warnings.push(warning.message);
-    };
-    process.on('warning', hear);
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     try {
       const quiet = await publisher();
       const { grasp } = await world.engine('telling', { more: { syntaxDiagnostics: true } });
@@ -94,12 +90,12 @@ describe('Grasp.start', () => {
       const reason = Object.keys(counters).find((name) => name.startsWith('multicast.refused.'))!;
       expect(counters[reason]).toBe(6);
       expect((await world.until(quiet.grasp.status())).counters[reason]).toBe(6);
-      expect(warnings).toEqual([
-        `core: message refused: ${reason} (1)`,
-        `core: message refused: ${reason} (5)`,
+      expect(warn.mock.calls).toEqual([
+        [`core: message refused: ${reason} (1)`, 'GraspSyntaxWarning'],
+        [`core: message refused: ${reason} (5)`, 'GraspSyntaxWarning'],
       ]);
     } finally {
-      process.off('warning', hear);
+      warn.mockRestore();
     }
   });
 
