@@ -112,15 +112,15 @@ export class Core {
       clock,
       counters,
       limits,
-      rapid: () => this.#discoveries.asksForValues,
+      rapid: () => this.#discoveries.asksForValues || this.#relays.asksForValues,
       onResponse: (message, interfaceName) => {
         if (this.#discoveries.deliver(message, interfaceName)) return;
         // §2.8.5: a response that matches no discovery under way is dropped.
         if (!this.#relays.deliver(message, interfaceName)) counters.add('response.unmatched');
       },
       onValue: (message, interfaceName, remote) => {
-        if (!this.#discoveries.deliverValue(message, interfaceName, remote))
-          counters.add('response.unmatched');
+        if (this.#discoveries.deliverValue(message, interfaceName, remote)) return;
+        if (!this.#relays.deliverValue(message, interfaceName)) counters.add('response.unmatched');
       },
     });
     this.#floods = new Floods({

@@ -36,7 +36,12 @@ export function ownLocators(
 /** `address` as text, without zone. */
 export function tcpLocator(address: string, port: number): WireLocator {
   const { bytes, family } = parseAddress(address)!;
-  return { type: family === 6 ? O_IPv6_LOCATOR : O_IPv4_LOCATOR, address: bytes, protocol: IPPROTO_TCP, port };
+  return {
+    type: family === 6 ? O_IPv6_LOCATOR : O_IPv4_LOCATOR,
+    address: bytes,
+    protocol: IPPROTO_TCP,
+    port,
+  };
 }
 
 /** The family of an address as text. */

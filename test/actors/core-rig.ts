@@ -6,7 +6,13 @@
 import { decode, decodeFirst, encode } from 'cborg';
 import ipaddr from 'ipaddr.js';
 import { Core } from '../../src/actors/core.js';
-import type { AnnouncedListener, BoundPort, DatagramEvent, FromCore, ToCore } from '../../src/actors/core-protocol.js';
+import type {
+  AnnouncedListener,
+  BoundPort,
+  DatagramEvent,
+  FromCore,
+  ToCore,
+} from '../../src/actors/core-protocol.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
 import type { QueueStatus } from '../../src/actors/machine-host.js';

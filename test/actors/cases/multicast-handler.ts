@@ -134,13 +134,7 @@ const cases: MachineCase[] = [
     },
     relay(),
   ),
-  on(
-    'G-2.5.4.4-13 never twice',
-    [],
-    discovery,
-    counted('multicast.discovery.repeated'),
-    relay(true),
-  ),
+  on('G-2.5.4.4-13 never twice', [], discovery, counted('multicast.discovery.repeated'), relay(true)),
   on('G-2.5.4.4-10 not with a loop count of 1', [], looped(1), counted('multicast.discovery.spent'), relay()),
   on('G-2.5.4.4-10 nor of 0', [], looped(0), counted('multicast.discovery.spent'), relay()),
   on(
