@@ -13,7 +13,7 @@ import {
   validateName,
 } from '../protocol/index.js';
 import type { FloodPair, FloodRecord } from '../workers/engine-control.js';
-import { checkedUint32, show } from './checks.js';
+import { checkedLoopCount, checkedUint32, show } from './checks.js';
 import type { Client } from './client.js';
 import { toAsaLocator, toFloodLocator, toTag, type AsaLocator, type LocatorLike } from './locator.js';
 import type { Objective } from './objective.js';
@@ -25,6 +25,8 @@ export interface FloodItem {
   readonly objective: Objective;
   /** Default: the objective's own value. */
   readonly value?: unknown;
+  /** 1 … 255; default the objective's. */
+  readonly loopCount?: number | undefined;
   /**
    * Null or absent: no tag. The address `::` becomes the link-local address of each interface it is sent on, and the
    * loop count of all objectives of this flood 1 (C-21).
@@ -113,7 +115,7 @@ function pairOf(asa: object, item: FloodItem): FloodPair {
     objective: {
       name: objective.name,
       flags: objectiveFlags(objective, { discoverable: !objective.floodOnly }),
-      loopCount: objective.loopCount,
+      loopCount: checkedLoopCount(item.loopCount ?? objective.loopCount),
     },
     value: item.value === undefined ? objective.encodedValue : encodeValue(item.value),
     locator: locator === undefined || locator === null ? undefined : toFloodLocator(locator),

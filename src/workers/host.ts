@@ -2,12 +2,12 @@
  * A host: the actors of one role in one thread, with the control calls the supervisor makes to them. The same
  * code runs in a worker (`entry.ts`) and inline in the caller's thread.
  */
-import { Core } from '../actors/core.js';
+import type { Core, CoreOptions } from '../actors/core.js';
 import type { Announcement, BoundPort, FromSessionHost, ToSessionHost } from '../actors/core-protocol.js';
 import type { Limits } from '../actors/limits.js';
-import { Listener } from '../actors/listener.js';
+import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
-import { SessionHost, type MachineForm } from '../actors/session-host.js';
+import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
@@ -73,7 +73,7 @@ export interface HostSettings {
   readonly forceDivert: boolean;
   /** Every kind of refused message is told as a process warning. */
   readonly syntaxDiagnostics: boolean;
-  /** How sessions' machines are run. */
+  /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -83,7 +83,13 @@ function countersFor(host: string, settings: HostSettings, world: World): Counte
   return settings.syntaxDiagnostics ? new TellingCounters(host, world.clock) : new Counters();
 }
 
+/** The owners of a role. Given, not imported: a thread loads the code of its own role only (`host-main.ts`). */
+export type ListenerClass = new (options: ListenerOptions) => Listener;
+export type CoreClass = new (options: CoreOptions) => Core;
+export type SessionHostClass = new (options: SessionHostOptions) => SessionHost;
+
 export function createListenerHost(
+  Listener: ListenerClass,
   substrate: Substrate,
   settings: HostSettings,
   world: World,
@@ -111,6 +117,7 @@ export function createListenerHost(
 }
 
 export function createCoreHost(
+  Core: CoreClass,
   substrate: Substrate,
   settings: HostSettings,
   world: World,
@@ -123,6 +130,7 @@ export function createCoreHost(
     substrate,
     counters,
     limits: settings.limits,
+    machines: settings.machines,
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
@@ -147,6 +155,7 @@ export function createCoreHost(
 }
 
 export function createSessionsHost(
+  SessionHost: SessionHostClass,
   name: string,
   substrate: Substrate,
   settings: HostSettings,

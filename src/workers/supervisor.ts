@@ -44,7 +44,7 @@ export interface SupervisorOptions {
   readonly forceDivert?: boolean | undefined;
   /** Every kind of refused message is told as a process warning. Default false. */
   readonly syntaxDiagnostics?: boolean | undefined;
-  /** How sessions' machines are run. Default `compiled`. */
+  /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
 
