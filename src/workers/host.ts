@@ -11,6 +11,7 @@ import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/ses
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
+import { TellingCounters } from './syntax-diagnostics.js';
 
 /** What a host may know of its thread. */
 export interface World {
@@ -68,10 +69,18 @@ export interface HostSettings {
   readonly listenSelf: boolean;
   /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
   readonly rapidAnswers: boolean;
+  /** Core, testing: own locators are told in O_DIVERT. */
+  readonly forceDivert: boolean;
+  /** Every kind of refused message is told as a process warning. */
+  readonly syntaxDiagnostics: boolean;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
+}
+
+function countersFor(host: string, settings: HostSettings, world: World): Counters {
+  return settings.syntaxDiagnostics ? new TellingCounters(host, world.clock) : new Counters();
 }
 
 /** The owners of a role. Given, not imported: a thread loads the code of its own role only (`host-main.ts`). */
@@ -85,7 +94,7 @@ export function createListenerHost(
   settings: HostSettings,
   world: World,
 ): ListenerControl {
-  const counters = new Counters();
+  const counters = countersFor('listener', settings, world);
   const listener = new Listener({
     clock: world.clock,
     substrate,
@@ -114,7 +123,7 @@ export function createCoreHost(
   world: World,
   events: Pick<HostEvents, 'portsChanged'>,
 ): CoreControl {
-  const counters = new Counters();
+  const counters = countersFor('core', settings, world);
   const core = new Core({
     clock: world.clock,
     random: world.random,
@@ -125,6 +134,7 @@ export function createCoreHost(
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
+    forceDivert: settings.forceDivert,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
@@ -151,7 +161,7 @@ export function createSessionsHost(
   settings: HostSettings,
   world: World,
 ): SessionsControl {
-  const counters = new Counters();
+  const counters = countersFor(name, settings, world);
   const link = new CoreLink(world);
   const host = new SessionHost({
     name,
