@@ -46,7 +46,9 @@ export class FacadeWorld extends World {
 
   /** Messages of a type (its number on the wire is below 24) sent so far. */
   messages(type: number): string[] {
-    return this.sent.filter((hex) => hex[0] === '8' && hex.slice(2, 4) === type.toString(16).padStart(2, '0'));
+    return this.sent.filter(
+      (hex) => hex[0] === '8' && hex.slice(2, 4) === type.toString(16).padStart(2, '0'),
+    );
   }
 
   /** Nothing on the link during the call. */

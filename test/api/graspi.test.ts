@@ -80,7 +80,14 @@ describe('api.md §1 the names of both', () => {
   });
 
   test('A-2.3.2-03 numbers and names of Appendix A', () => {
-    expect(errors).toMatchObject({ ok: 0, declined: 1, noReply: 2, noASA: 6, loopExhausted: 21, invalidLoc: 38 });
+    expect(errors).toMatchObject({
+      ok: 0,
+      declined: 1,
+      noReply: 2,
+      noASA: 6,
+      loopExhausted: 21,
+      invalidLoc: 38,
+    });
     expect([etext[0], etext[1], etext[16], etext[38]]).toEqual([
       'OK',
       'Declined',
@@ -233,7 +240,9 @@ describe('api.md §4.1–4.4 registration', () => {
     const { api } = client;
     const gray = await world.register(client, 'Gray');
     const register = (changes: Partial<objective>, ...rest: [ttl?: number]): Promise<number> =>
-      world.silently(() => api.register_objective(gray, Object.assign(new objective('EX3'), changes), ...(rest as [number])));
+      world.silently(() =>
+        api.register_objective(gray, Object.assign(new objective('EX3'), changes), ...(rest as [number])),
+      );
     expect(await register({ neg: true, synch: true })).toBe(8);
     expect(await register({ dry: true })).toBe(9);
     expect(await register({ dry: true, synch: true })).toBe(9);
@@ -369,7 +378,12 @@ describe('api.md §4.5 discover', () => {
   test('8, 9, 3 at once, with nothing sent', async () => {
     const discover = (changes: Partial<objective>, timeout: unknown = null, style?: unknown) =>
       world.silently(() =>
-        client.api.discover(gray, Object.assign(new objective('X'), changes), timeout as null, style as boolean),
+        client.api.discover(
+          gray,
+          Object.assign(new objective('X'), changes),
+          timeout as null,
+          style as boolean,
+        ),
       );
     expect(await discover({ neg: true, synch: true })).toEqual([8, []]);
     expect(await discover({ dry: true })).toEqual([9, []]);
@@ -449,7 +463,9 @@ describe('the engine of a facade', () => {
       clock: world.clock,
       output: () => undefined,
     });
-    own.skip_dialogue(true, true, { diagnosing: false });
+    own.skip_dialogue(true, true, { diagnosing: false, quadsing: false });
+    expect(() => own.skip_dialogue({ be_dull: true } as object)).toThrow('DULL');
+    expect(() => own.skip_dialogue({ tesing: true } as object)).toThrow('tesing');
     expect([own.test_mode, own.listen_self, own.mess_check]).toEqual([true, true, false]);
     const [, handle] = await world.until(own.register_asa('one'));
     await world.until(own.discover(handle, new objective('X'), 100));

@@ -4,9 +4,17 @@ import type { Grasp } from '../grasp.js';
 import { failureOf } from './codes.js';
 import { dumpAll, SyntaxCheck, type dump } from './diagnosis.js';
 import { expireFlood, flood, getFlood } from './flooding.js';
-import { called, notify, Polls, withCallback, type callback, type notify_result, type Operation } from './forms.js';
+import {
+  called,
+  notify,
+  Polls,
+  withCallback,
+  type callback,
+  type notify_result,
+  type Operation,
+} from './forms.js';
 import type { graspi_api, older_graspi, other_calls, variables, waiting_calls } from './interface.js';
-import { flag, named } from './keywords.js';
+import { flag, misuse, named } from './keywords.js';
 import { Interfaces } from './locators.js';
 import { endNegotiate, negotiateWait, sendInvalid, stopNegotiate } from './negotiation.js';
 import { deregisterAsa, deregisterObjective, registerAsa, registerObjective } from './registration.js';
@@ -98,7 +106,17 @@ export function createGraspi(grasp?: Grasp, wanted: configuration = {}): graspi_
     expire_flood: (asa, tagged) => code(() => expireFlood(state, interfaces, asa, tagged)),
 
     skip_dialogue(...args: Arguments): void {
-      const wish = named(args, ['testing', 'selfing', 'diagnosing', 'silent']);
+      // The order of the prototype; its encryption and its configuration dialogue do not exist here.
+      const wish = named(args, [
+        'testing',
+        'selfing',
+        'diagnosing',
+        'quadsing',
+        'be_dull',
+        'silent',
+        'figging',
+      ]);
+      if (flag(wish.be_dull, 'be_dull')) throw misuse('a DULL instance is an engine of its own');
       if (state.started) return;
       transcript.testing = flag(wish.testing, 'testing');
       state.listen_self = flag(wish.selfing, 'selfing');

@@ -50,7 +50,7 @@ export class SingleListens {
   /** Waiting calls return, requests that wait are closed; sessions under way go on. */
   async stop(): Promise<void> {
     this.release();
-    await Promise.all([...this.#waiting, ...this.#idle.splice(0)].map((listen) => listen.return?.()));
+    await Promise.all([...this.#waiting, ...this.#idle.splice(0)].map(async (listen) => listen.return?.()));
   }
 
   /** No timer is left behind. */

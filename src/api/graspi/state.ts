@@ -5,7 +5,7 @@ import type { Asa } from '../asa.js';
 import { Grasp } from '../grasp.js';
 import type { Objective } from '../objective.js';
 import type { NegotiationSession } from '../session.js';
-import { copyOf, objective, session_handle } from './classes.js';
+import { copyOf, type objective, session_handle } from './classes.js';
 import { misuse } from './keywords.js';
 import { environmentOptions, startOptions, type configuration } from './settings.js';
 import type { SingleListens } from './single-listen.js';
