@@ -7,7 +7,9 @@ import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } f
 import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import { CoreClients } from './core-clients.js';
-import type { Announcement, BoundPort, DatagramEvent, FromCore, ToCore } from './core-protocol.js';
+import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
+import type { MachineForm } from './compiled-machine.js';
+import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import { Floods } from './floods.js';
@@ -22,6 +24,8 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -44,7 +48,7 @@ export class Core {
   #security: Security;
   /** Index of each interface: one that is made again under its name is another one. */
   #interfaces: ReadonlyMap<string, number>;
-  #listener: DataPort<never, DatagramEvent> | undefined;
+  #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, limits } = options;
@@ -104,6 +108,7 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       discoveries: () => this.#discoveries,
       floods: () => this.#floods,
       ownAddress: (name) => ownAddress(substrate.environment, name),
@@ -122,9 +127,12 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
-      onEvents: (datagrams) => {
-        for (const datagram of datagrams) this.#responder.handle(datagram);
+    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+      countOf: datagramCount,
+      onEvents: (batches) => {
+        for (const batch of batches) {
+          for (const datagram of datagramsOf(batch)) this.#responder.handle(datagram);
+        }
       },
     });
   }

@@ -11,6 +11,10 @@ export interface ListenerLimits {
   readonly discoveryQueue: number;
   /** Floods waiting for the handler; beyond: dropped as `multicast.flood.queue-full`. */
   readonly floodQueue: number;
+  /** Bytes of memory for the waiting discoveries, taken at start; beyond: `multicast.discovery.queue-full`. */
+  readonly discoveryQueueBytes: number;
+  /** Bytes of memory for the waiting floods, taken at start; beyond: `multicast.flood.queue-full`. */
+  readonly floodQueueBytes: number;
   /** Datagrams handed to the handler and not yet handled. */
   readonly handlerWindow: number;
   /** Largest datagram looked at, bytes; larger: dropped as `multicast.too-big` (RFC 8990 §2.8.3). */
@@ -74,6 +78,8 @@ export const DEFAULT_LIMITS: Limits = {
   objectives: 10_000,
   discoveryQueue: 1_024,
   floodQueue: 4_096,
+  discoveryQueueBytes: 262_144,
+  floodQueueBytes: 2_097_152,
   handlerWindow: 1_024,
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,

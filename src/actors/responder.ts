@@ -19,6 +19,7 @@ import {
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { Environment, Stream, Substrate } from '../substrate/types.js';
 import { Cancellation } from './cancellation.js';
+import { compileMachine, type MachineForm } from './compiled-machine.js';
 import type { Announcement, DatagramEvent } from './core-protocol.js';
 import { addressBytes, type Discoveries } from './discoveries.js';
 import {
@@ -39,11 +40,16 @@ import {
 /** ms a peer has to close its side of a connection after it got its M_RESPONSE. */
 const CLOSE_MS = 2_000;
 
+/** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
+const compiledHandler = compileMachine(multicastHandlerMachine) as unknown as typeof multicastHandlerMachine;
+
 export interface ResponderOptions {
   readonly clock: Clock;
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly discoveries: () => Discoveries;
   readonly floods: () => Floods;
   /** The own address to put into a locator for a peer on this interface; undefined while there is none. */
@@ -77,7 +83,7 @@ export class Responder {
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
-      multicastHandlerMachine,
+      options.machines === 'interpreted' ? multicastHandlerMachine : compiledHandler,
       { input: { port } },
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },

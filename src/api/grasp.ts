@@ -38,7 +38,7 @@ export interface GraspOptions {
   /** Single limits; the others keep their defaults. */
   readonly limits?: Partial<Limits> | undefined;
   /**
-   * How the machines of sessions are run: `compiled` (default), by tables made at start from their definition, or
+   * How the machines of sessions and the multicast handler are run: `compiled` (default), by tables made at start from their definition, or
    * `interpreted`, by xstate itself. Both do the same; compiled is faster.
    */
   readonly machines?: 'compiled' | 'interpreted' | undefined;

@@ -3,7 +3,6 @@ import type { ObjectiveRegistration } from '../workers/engine-control.js';
 import type { Asa } from './asa.js';
 import type { Client } from './client.js';
 import { RequestSource, SessionIterator, type Listening } from './listening.js';
-import { checkFits } from './registration.js';
 import type { NegotiationSession } from './session.js';
 
 export interface OnNegotiateOptions {
@@ -148,7 +147,6 @@ export class Objective {
   async listenSynchronize(value?: unknown): Promise<void> {
     const bytes = value === undefined ? this.#value : encodeValue(value);
     this.#assertSynchronizable();
-    checkFits(this, bytes);
     await this.#client.control.listenSynchronize(this.asa.handle, this.name, bytes);
     this.#value = bytes;
   }

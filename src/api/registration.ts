@@ -1,14 +1,5 @@
 /** What an ASA says of an objective when it registers it: RFC 8991 §2.3.3, api.md §4.3. */
-import {
-  encodedSize,
-  encodeValue,
-  ErrorCode,
-  GraspError,
-  GRASP_DEF_LOOPCT,
-  GRASP_DEF_MAX_SIZE,
-  MAX_UINT32,
-  M_SYNCH,
-} from '../protocol/index.js';
+import { encodeValue, ErrorCode, GraspError, GRASP_DEF_LOOPCT } from '../protocol/index.js';
 import type { ObjectiveRegistration } from '../workers/engine-control.js';
 import { checkedUint32, show } from './checks.js';
 import { toResponseLocator, type LocatorLike } from './locator.js';
@@ -48,7 +39,7 @@ export interface ObjectiveOptions {
   readonly maxMessageBytes?: number | undefined;
 }
 
-/** Checks what can be checked without the engine's knowledge: throws 3, 38, 40. */
+/** Checks what can be checked without the engine's knowledge: throws 3, 38. */
 export function registrationOf(options: ObjectiveOptions): ObjectiveRegistration {
   if (typeof options !== 'object' || options === null) {
     throw new GraspError(ErrorCode.unspec, 'an objective is registered with { name, … }');
@@ -59,7 +50,7 @@ export function registrationOf(options: ObjectiveOptions): ObjectiveRegistration
     throw new GraspError(ErrorCode.unspec, `${name} is true or false, not ${show(value)}`);
   };
   const { name, maxMessageBytes, locators } = options;
-  const registration: ObjectiveRegistration = {
+  return {
     name,
     negotiate: flag('negotiate'),
     synchronize: flag('synchronize'),
@@ -71,35 +62,14 @@ export function registrationOf(options: ObjectiveOptions): ObjectiveRegistration
     local: flag('local'),
     rapid: flag('rapid'),
     floodOnly: flag('floodOnly'),
-    locators: locators === undefined ? undefined : toLocators(locators),
+    locators: locators === undefined || locators.length === 0 ? undefined : toLocators(locators),
     value: encodeValue(options.value ?? null),
     maxMessageBytes:
       maxMessageBytes === undefined ? undefined : checkedUint32(maxMessageBytes, 'maxMessageBytes'),
   };
-  if (registration.floodOnly && (registration.discoverable || registration.negotiate)) {
-    throw new GraspError(ErrorCode.unspec, 'floodOnly goes with neither discoverable nor negotiate');
-  }
-  return registration;
 }
 
 function toLocators(locators: readonly LocatorLike[]): ObjectiveRegistration['locators'] {
-  if (!Array.isArray(locators) || locators.length === 0) {
-    throw new GraspError(ErrorCode.invalidLoc, 'locators is a list of at least one');
-  }
+  if (!Array.isArray(locators)) throw new GraspError(ErrorCode.invalidLoc, 'locators is a list');
   return locators.map((each: LocatorLike) => toResponseLocator(each));
-}
-
-/** Whether a value fits into an M_SYNCH; else tooBig (40), and nothing is changed. */
-export function checkFits(
-  objective: { readonly name: string; readonly maxMessageBytes: number | undefined },
-  value: Uint8Array,
-): void {
-  const most = objective.maxMessageBytes ?? GRASP_DEF_MAX_SIZE;
-  const bytes = encodedSize({
-    type: M_SYNCH,
-    sessionId: MAX_UINT32,
-    objective: { name: objective.name, flags: 0, loopCount: 255, value },
-  });
-  if (bytes <= most) return;
-  throw new GraspError(ErrorCode.tooBig, `a message holds at most ${most} bytes, this one needs ${bytes}`);
 }

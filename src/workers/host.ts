@@ -64,7 +64,7 @@ export interface SessionsControl extends HostControl, SessionHostControl {
 export interface HostSettings {
   readonly limits: Limits;
   readonly listenSelf: boolean;
-  /** How sessions' machines are run. */
+  /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -110,6 +110,7 @@ export function createCoreHost(
     substrate,
     counters,
     limits: settings.limits,
+    machines: settings.machines,
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     onPorts: (ports) => events.portsChanged(ports),

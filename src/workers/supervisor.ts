@@ -38,7 +38,7 @@ export interface SupervisorOptions {
   readonly asaHungAfterMs?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
   readonly listenSelf?: boolean | undefined;
-  /** How sessions' machines are run. Default `compiled`. */
+  /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
 

@@ -6,6 +6,7 @@ import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
 import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
 import { synchronizationSession } from '../../src/actors/synchronization-session.js';
+import { multicastHandlerCases } from './cases/multicast-handler.js';
 import { everyEvent } from './cases/negotiation-session.js';
 import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';
@@ -129,6 +130,14 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
 });
 
 describe('the compiled form of a machine', () => {
+  // Every transition of it has a case (`npm run check:transitions`).
+  test.each(multicastHandlerCases.cases.map((each) => [each.name, each] as const))(
+    'multicast handler: %s',
+    (_name, each) => {
+      each.run(compileMachine(multicastHandlerCases.machine) as unknown as AnyStateMachine);
+    },
+  );
+
   test.each<[string, () => AnyStateMachine]>([
     [
       'a nested state',

@@ -6,7 +6,14 @@
 import { decode, decodeFirst, encode } from 'cborg';
 import ipaddr from 'ipaddr.js';
 import { Core } from '../../src/actors/core.js';
-import type { BoundPort, DatagramEvent, FromCore, ToCore } from '../../src/actors/core-protocol.js';
+import type {
+  BoundPort,
+  DatagramBatch,
+  DatagramEvent,
+  FromCore,
+  ToCore,
+} from '../../src/actors/core-protocol.js';
+import { datagramsOf } from '../../src/actors/datagram-batch.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
 import type { QueueStatus } from '../../src/actors/machine-host.js';
@@ -177,7 +184,11 @@ export class SlowHandler {
     private readonly rig: CoreRig,
     private readonly endpoint: Endpoint,
   ) {
-    endpoint.onMessage((batch) => this.datagrams.push(...(batch as { events: DatagramEvent[] }).events));
+    endpoint.onMessage((message) => {
+      for (const batch of (message as { events: DatagramBatch[] }).events) {
+        this.datagrams.push(...datagramsOf(batch));
+      }
+    });
   }
 
   /** First elements of what it got: 1 discovery, 9 flood. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramEvent } from '../../src/actors/core-protocol.js';
+import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
 import type { Stream, StreamHandlers } from '../../src/substrate/types.js';
 import {
@@ -25,20 +25,20 @@ const FAR = 'fd00::51';
 /** Plays the listener, so that datagrams may come from anywhere. */
 function injector(engine: CoreEngine) {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramEvent, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
+  const send = (bytes: Uint8Array, address: string, from: number): void => {
+    port.send({
+      bytes: Uint8Array.from(bytes),
+      entries: Uint32Array.of(bytes.length, 0),
+      sources: [{ interface: 'l1', address, port: from }],
+    });
+  };
   return {
     /** A discovery of EX3 with that source. */
-    send: (address: string, sid: number, udpPort = 40_000) => {
-      port.send({
-        bytes: Uint8Array.from(encode(discovery('EX3', { sid }))),
-        interface: 'l1',
-        address,
-        port: udpPort,
-      });
-    },
-    sendBytes: (bytes: Uint8Array) =>
-      port.send({ bytes: Uint8Array.from(bytes), interface: 'l1', address: 'fe80::9', port: 40_000 }),
+    send: (address: string, sid: number, udpPort = 40_000) =>
+      send(encode(discovery('EX3', { sid })), address, udpPort),
+    sendBytes: (bytes: Uint8Array) => send(bytes, 'fe80::9', 40_000),
   };
 }
 

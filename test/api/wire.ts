@@ -27,7 +27,7 @@ export class Wire {
       if (bytes.length === 0) return;
       let rest = Uint8Array.from(bytes);
       while (rest.length > 0) {
-        const [message, after] = decodeFirst(rest, { useMaps: true, tags: TAGS }) as [unknown[], Uint8Array];
+        const [message, after] = itemOf(rest);
         const length = rest.length - after.length;
         this.said.push({ link, node, kind, message, bytes: rest.slice(0, length) });
         rest = after.slice();
@@ -45,11 +45,23 @@ export class Wire {
   }
 }
 
+/** The first item of the bytes; all of them, and no message, if there is none: some peers talk nonsense on purpose. */
+function itemOf(bytes: Uint8Array): [unknown[], Uint8Array] {
+  try {
+    return decodeFirst(bytes, { useMaps: true, tags: TAGS }) as [unknown[], Uint8Array];
+  } catch {
+    return [[], new Uint8Array()];
+  }
+}
+
 /** Tag 24 is kept apart, so that a wrapped value is seen as one. */
 export class Wrapped {
   constructor(readonly bytes: Uint8Array) {}
 }
-const TAGS = { 24: (content: () => unknown) => new Wrapped(content() as Uint8Array) };
+const TAGS = {
+  2: (content: () => unknown) => BigInt(`0x${Buffer.from(content() as Uint8Array).toString('hex')}`),
+  24: (content: () => unknown) => new Wrapped(content() as Uint8Array),
+};
 
 /** The bytes of an address, as they stand in a locator or initiator field. */
 export function addressBytes(address: string): Uint8Array {

@@ -28,7 +28,7 @@ export async function publish(
     const { objectives } = await grasp.status();
     const place = objectives
       .find((each) => each.name === name)
-      ?.listening.find((listening) => listening.asa === asa.name);
+      ?.listening.find(({ asa: by, kind }) => by === asa.name && kind === 'synchronize');
     output.event(await readyEvent(grasp, { objective: name, port: place?.port ?? 0 }));
     await interrupted(signal);
     await objective.stopSynchronize();
