@@ -475,6 +475,25 @@ describe('api.md §4.7, §4.8 listen_negotiate and stop_negotiate', () => {
     ]);
   });
 
+  test('C-20 listenGapMs 0: closed at once', async () => {
+    const strict = await world.party('strict', { facade: { listenGapMs: 0 } });
+    const ex7 = negotiable('EX7', { value: 1 });
+    const asa = await world.register(strict, 'Strict', ex7);
+    await world.until(client.api.register_obj(gray, ex7));
+    const waiting = strict.api.listen_negotiate(asa, ex7);
+    await world.clock.settle();
+    const [, [target]] = await world.until(client.api.discover(gray, ex7, 1000));
+    void client.api.request_negotiate(gray, ex7, target!, null);
+    await world.until(waiting);
+    await world.clock.advance(1);
+    expect(await world.until(client.api.request_negotiate(gray, ex7, target!, null))).toEqual([
+      18,
+      null,
+      null,
+      null,
+    ]);
+  });
+
   test('C-20 not after stop and not after deregistering: closed at once', async () => {
     await begun();
     const asked = client.api.request_negotiate(gray, offer('between'), peer, null);

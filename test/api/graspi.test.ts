@@ -302,6 +302,29 @@ describe('api.md §4.1–4.4 registration', () => {
   });
 });
 
+describe('A-2.3.3-10 ttl of a registration in M_RESPONSE', () => {
+  test.each([
+    ['5000', { ttl: 5000 }, '191388'],
+    ['none given: 60000', {}, '19ea60'],
+    ['null: 60000', { ttl: null }, '19ea60'],
+    ['0 is sent as 0', { ttl: 0 }, '00'],
+  ])('%s', async (_name, keywords, wire) => {
+    const ex3 = negotiable('EX3');
+    const briggs = await world.register(bank, 'Briggs');
+    const gray = await world.register(client, 'Gray');
+    await world.until(bank.api.register_obj(briggs, ex3, keywords));
+    const waiting = bank.api.listen_negotiate(briggs, ex3);
+    await world.clock.settle();
+    await world.until(client.api.discover(gray, ex3, 1000));
+    // [2, sid, initiator, ttl, [103, …]]
+    expect(world.messages(2)).toEqual([
+      expect.stringMatching(new RegExp(`^8502\\w{10}50\\w{32}${wire}841867`)),
+    ]);
+    await world.until(bank.api.stop_negotiate(briggs, ex3));
+    await world.until(waiting);
+  });
+});
+
 describe('api.md §4.5 discover', () => {
   const ex3 = negotiable('EX3');
   let gray: number;

@@ -97,7 +97,7 @@ export async function dumpAll(
   const flooded: Record<string, tagged_objective[]> = {};
   const [first] = state.asas.values();
   if (first && status.security !== 'none') {
-    for (const name of state.names) {
+    for (const name of [...state.names]) {
       const found = await first.asa.discover(name, { timeoutMs: 0 });
       discovered[name] = await Promise.all(found.map((each) => toOlder(each, interfaces)));
       const asked = new objective(name);

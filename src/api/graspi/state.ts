@@ -10,6 +10,9 @@ import { misuse } from './keywords.js';
 import { environmentOptions, startOptions, type configuration } from './settings.js';
 import type { SingleListens } from './single-listen.js';
 
+/** Objectives that `dump_all` can tell about. */
+const MAX_NAMES = 1000;
+
 /** One objective as an ASA has registered it here. */
 export interface Registered {
   readonly objective: Objective;
@@ -86,7 +89,7 @@ export class AsaRecord {
 
 export class State {
   readonly asas = new Map<number, AsaRecord>();
-  /** Objectives this process has asked about, for `dump_all`. */
+  /** Objectives this process has asked about lately, for `dump_all`. */
   readonly names = new Set<string>();
   configuration: configuration;
   listen_self = false;
@@ -101,6 +104,13 @@ export class State {
     this.#grasp = grasp;
     this.#given = grasp !== undefined;
     this.configuration = wanted;
+  }
+
+  askedAbout(name: string): void {
+    this.names.delete(name);
+    this.names.add(name);
+    const [oldest] = this.names;
+    if (this.names.size > MAX_NAMES && oldest !== undefined) this.names.delete(oldest);
   }
 
   get started(): boolean {
