@@ -4,19 +4,23 @@
  */
 import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
-import { addressForSelf, initiatorAddress, ownAddress } from '../substrate/own-address.js';
+import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
+import type { MachineForm } from './compiled-machine.js';
 import { CoreClients } from './core-clients.js';
 import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
-import type { MachineForm } from './compiled-machine.js';
 import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
+import { DiscoveryRelays } from './discovery-relays.js';
 import { Floods } from './floods.js';
 import type { CoreLimits } from './limits.js';
 import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
+import { ResponseConnections } from './response-connections.js';
+import { Responses } from './responses.js';
 import { SessionIdOffice } from './session-id-office.js';
+import { WellKnown } from './well-known.js';
 
 export interface CoreOptions {
   readonly clock: Clock;
@@ -29,6 +33,8 @@ export interface CoreOptions {
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
+  /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
+  readonly rapidAnswers?: boolean | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
   readonly onPorts: (ports: readonly BoundPort[]) => void;
 }
@@ -42,6 +48,10 @@ export class Core {
   readonly #discoveries: Discoveries;
   readonly #floods: Floods;
   readonly #responder: Responder;
+  readonly #responses: Responses;
+  readonly #relays: DiscoveryRelays;
+  readonly #connections: ResponseConnections;
+  readonly #wellKnown: WellKnown;
   readonly #unwatch: () => void;
   #block: Uint32Array;
   #used = 0;
@@ -63,7 +73,7 @@ export class Core {
       substrate,
       counters,
       preferred: options.preferredPorts,
-      onStream: (stream, interfaceName) => this.#discoveries.accept(stream, interfaceName),
+      onStream: (stream, interfaceName) => this.#connections.accept(stream, interfaceName),
       onPorts: options.onPorts,
     });
     this.#clients = new CoreClients({
@@ -90,6 +100,31 @@ export class Core {
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
     });
+    this.#responses = new Responses({ clock, substrate, counters, limits });
+    this.#relays = new DiscoveryRelays({
+      clock,
+      random: options.random,
+      counters,
+      limits,
+      pairs: () => this.#ports.open,
+      learn: (asked, message, interfaceName) => this.#discoveries.learn(asked, message, interfaceName),
+      sendBack: (bytes, to) => this.#responses.send(bytes, to),
+    });
+    this.#connections = new ResponseConnections({
+      clock,
+      counters,
+      limits,
+      rapid: () => this.#discoveries.asksForValues,
+      onResponse: (message, interfaceName) => {
+        if (this.#discoveries.deliver(message, interfaceName)) return;
+        // §2.8.5: a response that matches no discovery under way is dropped.
+        if (!this.#relays.deliver(message, interfaceName)) counters.add('response.unmatched');
+      },
+      onValue: (message, interfaceName, remote) => {
+        if (!this.#discoveries.deliverValue(message, interfaceName, remote))
+          counters.add('response.unmatched');
+      },
+    });
     this.#floods = new Floods({
       clock,
       random: options.random,
@@ -109,19 +144,26 @@ export class Core {
       counters,
       limits,
       machines: options.machines,
+      rapidAnswers: options.rapidAnswers ?? false,
       discoveries: () => this.#discoveries,
+      relays: () => this.#relays,
       floods: () => this.#floods,
-      ownAddress: (name) => ownAddress(substrate.environment, name),
-      // A node without any network still reaches itself; ::1 never goes onto the wire.
-      localAddress: () => addressForSelf(substrate.environment),
+      sendBack: (bytes, to) => this.#responses.send(bytes, to),
+    });
+    this.#wellKnown = new WellKnown({
+      clock,
+      substrate,
+      counters,
+      limits,
+      onEvent: (event) => this.#responder.accept(event),
     });
     this.#ports.follow(substrate.environment);
     this.#unwatch = substrate.watch((environment) => this.#follow(environment));
   }
 
   /** Resolves when every interface there is now has its port, or has failed a first time and is being retried. */
-  ready(): Promise<void> {
-    return this.#ports.ready();
+  async ready(): Promise<void> {
+    await Promise.all([this.#ports.ready(), this.#wellKnown.ready()]);
   }
 
   /** The data port of the listener; replaces one that is dead. */
@@ -161,13 +203,23 @@ export class Core {
     return this.#ports.bound;
   }
 
-  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
-    const discoveries = this.#discoveries.status();
-    const responder = this.#responder.status();
-    const floods = this.#floods.status();
+  status(): { actors: ActorCount[]; queues: QueueStatus[]; wellKnown: boolean } {
+    const parts = [
+      this.#discoveries.status(),
+      this.#connections.status(),
+      this.#responses.status(),
+      this.#relays.status(),
+      this.#floods.status(),
+      this.#wellKnown.status(),
+    ];
     return {
-      actors: [...responder.actors, ...discoveries.actors, ...floods.actors, ...this.#ports.census()],
-      queues: [...discoveries.queues, ...responder.queues, ...floods.queues],
+      actors: [
+        ...this.#responder.status(),
+        ...parts.flatMap(({ actors }) => actors),
+        ...this.#ports.census(),
+      ],
+      queues: parts.flatMap(({ queues }) => queues),
+      wellKnown: this.#wellKnown.open,
     };
   }
 
@@ -175,15 +227,18 @@ export class Core {
     this.#unwatch();
     this.#listener?.close();
     this.#clients.close();
-    this.#discoveries.close();
-    this.#responder.close();
+    this.#relays.stop();
+    this.#connections.close();
+    this.#responses.close();
     this.#floods.close();
     this.#office.close();
+    await this.#wellKnown.close();
     await this.#ports.close();
   }
 
   #follow(environment: Environment): void {
     this.#ports.follow(environment);
+    this.#wellKnown.follow();
     // What was learnt on an interface that is gone leads nowhere.
     const now = indexes(environment);
     for (const [name, index] of this.#interfaces) {
@@ -195,6 +250,7 @@ export class Core {
     this.#responder.follow(environment);
     if (environment.security !== 'none') return;
     this.#discoveries.securityLost();
+    this.#relays.stop();
     this.#floods.securityLost();
   }
 

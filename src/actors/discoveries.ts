@@ -5,33 +5,35 @@
 import type { Actor } from 'xstate';
 import {
   DiscoveryCache,
+  DISCOVERY_DEF_TTL_MS,
   DISCOVERY_TIMEOUT_PER_HOP_MS,
+  discoveredKey,
+  encodedSize,
   encodeMessage,
   ErrorCode,
-  GRASP_DEF_MAX_SIZE,
   M_DISCOVERY,
   MAX_MULTICAST_SIZE,
-  MessageFramer,
-  RESPONSE_TTL_ZERO_MS,
-  decodeMessage,
+  MAX_UINT32,
   parseAddress,
-  locatorKey,
   ownLocator,
-  M_RESPONSE,
+  rapidValue,
+  responseExpiry,
   type CachedLocator,
   type DiscoveredLocator,
+  type Message,
   type ResponseMessage,
+  type SynchMessage,
   type WireLocator,
+  type WireObjective,
 } from '../protocol/index.js';
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
-import type { PortPair, Stream, Substrate } from '../substrate/types.js';
+import type { PortPair, Substrate, Target } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
-import { responseConnectionMachine, type ResponseConnectionPort } from './response-connection.js';
+import { tcpLocator } from './own-locators.js';
 import type { Failure } from './session-protocol.js';
-import { StreamLinger } from './stream-linger.js';
 
 export interface DiscoveriesOptions {
   readonly clock: Clock;
@@ -69,14 +71,11 @@ export class Discoveries {
   readonly #sessions = new Map<number, Session>();
   readonly #byCall = new Map<string, Session>();
   readonly #recent = new Map<number, readonly Uint8Array[]>();
-  readonly #connections = new Map<number, Actor<typeof responseConnectionMachine>>();
-  /** Connections that have said their word, until the responder closes too. */
-  readonly #linger: StreamLinger;
-  #nextConnection = 1;
+  readonly #byName = new Map<string, Set<Session>>();
+  #askingForValues = 0;
 
   constructor(options: DiscoveriesOptions) {
     this.#options = options;
-    this.#linger = new StreamLinger(options.clock, options.counters, options.limits);
     this.cache = new DiscoveryCache({ maxEntries: options.limits.discoveryCache });
   }
 
@@ -102,79 +101,71 @@ export class Discoveries {
     }
   }
 
-  /** A stream accepted on a discovery port: RFC 8990 §2.8.5. */
-  accept(stream: Stream, interfaceName: string): void {
-    const { clock, counters, limits } = this.#options;
-    if (this.#connections.size >= limits.responseConnections) {
-      counters.add('response.connections-full');
-      stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
-      stream.abort();
-      return;
+  /** Whether an M_SYNCH may come: a discovery under way asked for a value (RFC 8990 §2.5.6.3). */
+  get asksForValues(): boolean {
+    return this.#askingForValues > 0;
+  }
+
+  /** An M_RESPONSE that came by this interface; false if it belongs to no own discovery under way (§2.8.5). */
+  deliver(message: ResponseMessage, interfaceName: string): boolean {
+    const session = this.#sessions.get(message.sessionId);
+    if (!session?.initiators.some((own) => equal(own, message.initiator))) return false;
+    this.#options.counters.add('response.received');
+    session.actor?.send({ type: 'response.received', message, interface: interfaceName });
+    return true;
+  }
+
+  /** An M_SYNCH from this peer: taken only where it was asked for. */
+  deliverValue(message: SynchMessage, interfaceName: string, remote: Target): boolean {
+    const session = this.#sessions.get(message.sessionId);
+    if (!session?.call.value || session.call.objective.name !== message.objective.name) return false;
+    this.#options.counters.add('response.value');
+    session.actor?.send({ type: 'value.received', message, interface: interfaceName, remote });
+    return true;
+  }
+
+  /**
+   * Every locator of every responder, with interface and lifetime (G-2.5.4.3-10, -13, -18), and the value that came
+   * with it. News for every discovery of the objective under way: many at once must not depend on as many answers of
+   * a peer that limits them.
+   */
+  learn(
+    asked: Pick<WireObjective, 'name' | 'value'>,
+    message: ResponseMessage,
+    interfaceName: string,
+  ): void {
+    const now = this.#options.clock.now();
+    const rapid = rapidValue(asked, message.objective);
+    const entry =
+      (diverted: boolean) =>
+      (locator: WireLocator): DiscoveredLocator => ({
+        locator: ownLocator(locator),
+        interface: interfaceName,
+        ttlMs: message.ttl,
+        diverted,
+        ...(rapid && { rapid }),
+      });
+    const found = [...message.locators.map(entry(false)), ...(message.divert ?? []).map(entry(true))];
+    const { evicted } = this.cache.add(asked.name, found, now);
+    if (evicted > 0) this.#options.counters.add('discovery-cache.evicted', evicted);
+    for (const session of this.#byName.get(asked.name) ?? []) {
+      for (const { ttlMs, ...each } of found) {
+        const expiresAt = responseExpiry(ttlMs, now);
+        this.#found(session.client, session.call.call, { ...each, expiresAt }, session.seen);
+      }
     }
-    const id = this.#nextConnection++;
-    const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });
-    let timer: TimerId | undefined;
-    let over = false;
-    const port: ResponseConnectionPort = {
-      startTimer: () => {
-        timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
-      },
-      stopTimer: () => clock.clearTimeout(timer),
-      deliver: (message) => this.#deliver(message, interfaceName),
-      close: () => this.#linger.finish(stream),
-      abort: () => stream.abort(),
-      count: (reason) => counters.add(reason),
-      release: () => {
-        over = true;
-        this.#connections.delete(id);
-      },
-    };
-    const actor = startActor(
-      responseConnectionMachine,
-      { input: { port } },
-      { counters, onError: () => (port.release(), stream.abort()) },
-    );
-    this.#connections.set(id, actor);
-    stream.setHandlers({
-      onData: (bytes) => {
-        if (over) return;
-        framer.push(bytes);
-        for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
-          if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
-          const decoded = decodeMessage(item.bytes, 'response');
-          if (!decoded.ok) actor.send({ type: 'message.refused', reason: decoded.reason });
-          else if (decoded.message.type === M_RESPONSE)
-            actor.send({ type: 'message.response', message: decoded.message });
-          else actor.send({ type: 'message.ignored' });
-        }
-      },
-      onEnd: () => {
-        if (!over) actor.send({ type: 'stream.ended' });
-      },
-      onClose: () => {
-        this.#linger.closed(stream);
-        if (!over) actor.send({ type: 'stream.closed' });
-      },
-    });
   }
 
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     const sessions = [...this.#sessions.values()].flatMap((session) => session.actor ?? []);
     return {
-      actors: [...census(sessions), ...census(this.#connections.values())],
+      actors: census(sessions),
       queues: [
         { name: 'discovery.sessions', length: this.#sessions.size, limit: limits.discoverySessions },
         { name: 'discovery.cache', length: this.cache.size, limit: limits.discoveryCache },
-        { name: 'response.connections', length: this.#connections.size, limit: limits.responseConnections },
-        { name: 'response.closing', length: this.#linger.size, limit: limits.lingeringStreams },
       ],
     };
-  }
-
-  close(): void {
-    for (const connection of [...this.#connections.values()]) connection.send({ type: 'stopped' });
-    this.#linger.abortAll();
   }
 
   discover(client: string, call: DiscoverCall): void {
@@ -197,6 +188,17 @@ export class Discoveries {
     if (timeoutMs === 0 || (call.minimumTtlMs === undefined && cached.length > 0)) {
       return this.#done(client, call.call, undefined);
     }
+    // §2.5.3: never fragmented; the longest initiator and session id there can be are counted.
+    const longest: Message = {
+      type: M_DISCOVERY,
+      sessionId: MAX_UINT32,
+      initiator: new Uint8Array(16),
+      objective: { ...call.objective, value: call.value },
+    };
+    if (encodedSize(longest) > MAX_MULTICAST_SIZE) {
+      counters.add('discovery.too-big');
+      return this.#done(client, call.call, { code: ErrorCode.tooBig });
+    }
     if (this.#sessions.size >= limits.discoverySessions) {
       counters.add('discovery.sessions-full');
       return this.#done(client, call.call, {
@@ -216,13 +218,21 @@ export class Discoveries {
     };
     this.#sessions.set(session.sessionId, session);
     this.#byCall.set(`${client} ${call.call}`, session);
+    let named = this.#byName.get(name);
+    if (!named) this.#byName.set(name, (named = new Set()));
+    named.add(session);
+    if (call.value) this.#askingForValues++;
     const port: DiscoverySessionPort = {
       send: () => this.#send(session),
       startTimer: () => {
         session.timer = clock.setTimeout(() => session.actor?.send({ type: 'timer.expired' }), timeoutMs);
       },
       stopTimer: () => clock.clearTimeout(session.timer),
-      keep: (message, interfaceName) => this.#keep(session, message, interfaceName),
+      keep: (message, interfaceName) => {
+        this.learn({ name: session.call.objective.name, value: session.call.value }, message, interfaceName);
+      },
+      keepValue: (message, interfaceName, remote) =>
+        this.#keepValue(session, message, interfaceName, remote),
       finish: (failure) => this.#finish(session, failure),
     };
     session.actor = startActor(
@@ -235,7 +245,7 @@ export class Discoveries {
   /** §2.8.4: the same session id on every interface, from the port on which the answer is awaited. */
   #send(session: Session): void {
     const { counters, pairs, initiatorFor } = this.#options;
-    const { objective } = session.call;
+    const { objective, value } = session.call;
     let underWay = 1;
     let sent = 0;
     const settle = (): void => {
@@ -249,13 +259,9 @@ export class Discoveries {
         type: M_DISCOVERY,
         sessionId: session.sessionId,
         initiator,
-        // Three elements: a value would ask for rapid mode (§2.5.4.5).
-        objective: { ...objective, value: undefined },
+        // Three elements, unless a value is to be had at once (§2.5.4.5, §2.5.6.3).
+        objective: { ...objective, value },
       });
-      if (bytes.length > MAX_MULTICAST_SIZE) {
-        counters.add('discovery.too-big');
-        continue;
-      }
       underWay++;
       pair.sendMulticast(bytes).then(
         () => {
@@ -273,59 +279,38 @@ export class Discoveries {
     this.#options.clock.defer(settle);
   }
 
-  #deliver(message: ResponseMessage, interfaceName: string): void {
-    const session = this.#sessions.get(message.sessionId);
-    if (!session || !session.initiators.some((own) => equal(own, message.initiator))) {
-      // §2.8.5: a response that matches no discovery under way is dropped.
-      this.#options.counters.add('response.unmatched');
-      return;
-    }
-    this.#options.counters.add('response.received');
-    session.actor?.send({ type: 'response.received', message, interface: interfaceName });
-  }
-
-  /** G-2.5.4.3-10, -13, -18: every locator of every responder, with interface and lifetime. */
-  #keep(session: Session, message: ResponseMessage, interfaceName: string): void {
-    const now = this.#options.clock.now();
-    const entry =
-      (diverted: boolean) =>
-      (locator: WireLocator): DiscoveredLocator => ({
-        locator: ownLocator(locator),
-        interface: interfaceName,
-        ttlMs: message.ttl,
-        diverted,
-      });
-    const found = [...message.locators.map(entry(false)), ...(message.divert ?? []).map(entry(true))];
-    const { evicted } = this.cache.add(session.call.objective.name, found, now);
-    if (evicted > 0) this.#options.counters.add('discovery-cache.evicted', evicted);
-    for (const { ttlMs, ...each } of found) {
-      // §2.8.5: a ttl of 0 means "much more" than the default.
-      const expiresAt = now + (ttlMs === 0 ? RESPONSE_TTL_ZERO_MS : ttlMs);
-      this.#share(session, { ...each, expiresAt });
-    }
-  }
-
   /**
-   * A locator is news for every discovery of its objective under way: many at once must not depend on as many
-   * answers of a peer that limits them.
+   * A value of rapid mode (§2.5.6.3). The M_SYNCH names neither a port for requests nor a lifetime: what is told is
+   * where it came from, for the time of a default ttl, and nothing is cached.
    */
-  #share(origin: Session, locator: CachedLocator): void {
-    for (const session of this.#sessions.values()) {
-      if (session.call.objective.name !== origin.call.objective.name) continue;
-      this.#found(session.client, session.call.call, locator, session.seen);
-    }
+  #keepValue(session: Session, { objective }: SynchMessage, interfaceName: string, remote: Target): void {
+    const { flags, loopCount, value } = objective;
+    if (!value) return;
+    const locator: CachedLocator = {
+      locator: tcpLocator(remote.address, remote.port),
+      interface: interfaceName,
+      expiresAt: this.#options.clock.now() + DISCOVERY_DEF_TTL_MS,
+      diverted: false,
+      rapid: { flags, loopCount, value: Uint8Array.from(value) },
+    };
+    this.#found(session.client, session.call.call, locator, session.seen);
   }
 
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
-    const key = `${locatorKey(locator.locator)} ${locator.interface}`;
+    const key = discoveredKey(locator);
     if (seen.has(key)) return;
     seen.add(key);
     this.#options.send(client, { t: 'found', call, locator });
   }
 
   #finish(session: Session, failure: Failure | undefined): void {
-    this.#sessions.delete(session.sessionId);
-    this.#byCall.delete(`${session.client} ${session.call.call}`);
+    if (!this.#sessions.delete(session.sessionId)) return;
+    const { client, call } = session;
+    this.#byCall.delete(`${client} ${call.call}`);
+    const named = this.#byName.get(call.objective.name);
+    named?.delete(session);
+    if (named?.size === 0) this.#byName.delete(call.objective.name);
+    if (call.value) this.#askingForValues--;
     this.#recent.set(session.sessionId, session.initiators);
     if (this.#recent.size > this.#options.limits.recentDiscoveries) {
       for (const oldest of this.#recent.keys()) {

@@ -6,7 +6,8 @@
  * caller may end it early. Connection failures are "no response" (§2.8.5) and do not appear here.
  */
 import { setup } from 'xstate';
-import type { ResponseMessage } from '../protocol/index.js';
+import type { ResponseMessage, SynchMessage } from '../protocol/index.js';
+import type { Target } from '../substrate/types.js';
 import type { Failure } from './session-protocol.js';
 
 /** What a discovery session does to the world. */
@@ -17,6 +18,8 @@ export interface DiscoverySessionPort {
   stopTimer(): void;
   /** Caches every locator of a response and tells who waits (G-2.5.4.3-18). */
   keep(message: ResponseMessage, interfaceName: string): void;
+  /** Tells who waits of a value that came in place of a response (§2.5.6.3). */
+  keepValue(message: SynchMessage, interfaceName: string, remote: Target): void;
   /** The session is over; told once. */
   finish(failure: Failure | undefined): void;
 }
@@ -27,6 +30,12 @@ export interface DiscoverySessionContext {
 
 export type DiscoverySessionEvent =
   | { readonly type: 'response.received'; readonly message: ResponseMessage; readonly interface: string }
+  | {
+      readonly type: 'value.received';
+      readonly message: SynchMessage;
+      readonly interface: string;
+      readonly remote: Target;
+    }
   | { readonly type: 'timer.expired' }
   /** The caller has what it wanted, or went away. */
   | { readonly type: 'cancelled' }
@@ -47,6 +56,10 @@ export const discoverySessionMachine = setup({
     keep: ({ context, event }) => {
       if (event.type === 'response.received') context.port.keep(event.message, event.interface);
     },
+    keepValue: ({ context, event }) => {
+      if (event.type === 'value.received')
+        context.port.keepValue(event.message, event.interface, event.remote);
+    },
     finish: ({ context }) => context.port.finish(undefined),
     fail: ({ context, event }) => {
       if (event.type === 'security.lost') context.port.finish({ code: event.code });
@@ -62,6 +75,7 @@ export const discoverySessionMachine = setup({
       exit: 'stopTimer',
       on: {
         'response.received': { actions: 'keep' },
+        'value.received': { actions: 'keepValue' },
         'timer.expired': { target: 'done', actions: 'finish' },
         cancelled: { target: 'done', actions: 'finish' },
         'send.failed': { target: 'done', actions: 'finish' },

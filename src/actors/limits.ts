@@ -29,11 +29,17 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly discoverySessions: number;
   /** Own discoveries remembered after their end, to know relayed copies of them (RFC 8990 §2.7); oldest go first. */
   readonly recentDiscoveries: number;
-  /** M_RESPONSE connections under way; beyond, the longest connecting one gives way: `response.shed`. */
+  /** M_RESPONSE connections under way; beyond, they wait. */
   readonly responsesInFlight: number;
-  /** The same towards one source address; beyond: `response.shed`. */
+  /** The same towards one source address; beyond, they wait for one of these. */
   readonly responsesPerSource: number;
-  /** ms after which a connect under way gives way to a new one when `responsesInFlight` is reached. */
+  /** M_RESPONSEs waiting for a connection, the newest served first; beyond: the oldest goes, `response.shed`. */
+  readonly responsesWaiting: number;
+  /** The same towards one source address. */
+  readonly responsesWaitingPerSource: number;
+  /** ms an M_RESPONSE waits before its discovery is taken to be over: `response.shed`. */
+  readonly responseWaitMs: number;
+  /** ms after which a connect under way gives way to one that waits; tried again once, ten times as long. */
   readonly responseYieldMs: number;
   /** ms to connect to the source of a discovery. A spoofed source hangs in neighbour discovery for seconds. */
   readonly responseConnectMs: number;
@@ -41,6 +47,18 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly responseConnections: number;
   /** ms until such a connection is closed. */
   readonly responseMs: number;
+  /** Discoveries relayed per second and interface they come by (RFC 8990 §2.5.4.4); beyond: `relay.discovery.rate`. */
+  readonly discoveryRelayRate: number;
+  /** Relayed discoveries under way; beyond, the oldest ends early: `relay.discovery.ended-early`. */
+  readonly discoveryRelays: number;
+  /** (session id, initiator) remembered by the discovery relay; beyond, none is relayed: `relay.discovery.memory`. */
+  readonly discoveryRelayMemory: number;
+  /** Locators passed back for one relayed discovery; beyond: `relay.response.locators`. */
+  readonly discoveryRelayLocators: number;
+  /** Streams accepted on port 7017 that are open; beyond: reset, `unicast.connections-full`. */
+  readonly unicastConnections: number;
+  /** ms until such a stream is closed if it has not brought its discovery: `unicast.too-slow`. */
+  readonly unicastFirstMessageMs: number;
   /** Entries of the flood cache; when full the one flooded longest ago goes, `flood-cache.evicted`. */
   readonly floodCache: number;
   /** Entries of one objective, likewise. */
@@ -87,10 +105,19 @@ export const DEFAULT_LIMITS: Limits = {
   recentDiscoveries: 4_096,
   responsesInFlight: 64,
   responsesPerSource: 8,
-  responseYieldMs: 50,
+  responsesWaiting: 8_192,
+  responsesWaitingPerSource: 256,
+  responseWaitMs: 1_000,
+  responseYieldMs: 10,
   responseConnectMs: 1_000,
   responseConnections: 256,
   responseMs: 10_000,
+  discoveryRelayRate: 200,
+  discoveryRelays: 1_024,
+  discoveryRelayMemory: 100_000,
+  discoveryRelayLocators: 256,
+  unicastConnections: 256,
+  unicastFirstMessageMs: 10_000,
   floodCache: 10_000,
   floodsPerObjective: 1_000,
   floodRelayRate: 2_000,

@@ -1,6 +1,7 @@
 /**
- * Multicast handler: what a node does with each multicast of its neighbours. RFC 8990 §2.5.4.3 (discovery),
- * §2.8.2 (unknown messages are silently discarded), §2.5.6.2 (floods; ignored without security).
+ * Multicast handler: what a node does with each multicast of its neighbours, and with each discovery sent to it alone
+ * (§2.5.4.2). RFC 8990 §2.5.4.3 and §2.5.4.4 (discovery and its relay), §2.8.2 (unknown messages are silently
+ * discarded), §2.5.6.2 (floods; ignored without security).
  *
  * One per engine, in the core. It never waits: answers are connections of their own (`discovery-response`).
  */
@@ -13,11 +14,21 @@ import {
   type FloodMessage,
 } from '../protocol/index.js';
 
-/** Where a multicast came from. */
+/** Where a multicast, or a unicast discovery, came from. */
 export interface Arrival {
+  /** '' for a unicast that came by none of the chosen interfaces. */
   readonly interface: string;
   readonly address: string;
   readonly port: number;
+  /** The stream it came over: it is answered there (§2.5.4.2). */
+  readonly reply?: ReplyStream | undefined;
+}
+
+/** The way back of a discovery that came over a stream. */
+export interface ReplyStream {
+  send(bytes: Uint8Array): void;
+  /** More answers may come, until the function returned is called. */
+  hold(): () => void;
 }
 
 export interface MulticastHandlerPort {
@@ -27,6 +38,16 @@ export interface MulticastHandlerPort {
   supports(message: DiscoveryMessage): boolean;
   /** Unexpired locators are cached, learnt on another interface than the one of arrival. */
   knows(message: DiscoveryMessage, arrival: Arrival): boolean;
+  /** RFC rapid mode (§2.5.6.3) is switched on, and the discovery asks for a value that is here. */
+  answersRapidly(message: DiscoveryMessage): boolean;
+  /** This node has another interface than the one of arrival. */
+  canRelay(arrival: Arrival): boolean;
+  /** It was relayed before; remembered for two minutes. */
+  hasRelayed(message: DiscoveryMessage): boolean;
+  /** M_SYNCH with the value to the sender. */
+  synch(message: DiscoveryMessage, arrival: Arrival): void;
+  /** Sends it on, within the rate allowed. */
+  relay(message: DiscoveryMessage, bytes: Uint8Array, arrival: Arrival): void;
   /** M_RESPONSE with own locator to the sender. */
   respond(message: DiscoveryMessage, arrival: Arrival): void;
   /** M_RESPONSE with O_DIVERT to the sender. */
@@ -41,7 +62,13 @@ export interface MulticastHandlerContext {
 }
 
 export type MulticastHandlerEvent =
-  | { readonly type: 'message.discovery'; readonly message: DiscoveryMessage; readonly arrival: Arrival }
+  | {
+      readonly type: 'message.discovery';
+      readonly message: DiscoveryMessage;
+      /** As it came. */
+      readonly bytes: Uint8Array;
+      readonly arrival: Arrival;
+    }
   | {
       readonly type: 'message.flood';
       readonly message: FloodMessage;
@@ -70,8 +97,22 @@ export const multicastHandlerMachine = setup({
       event.type === 'message.discovery' && context.port.supports(event.message),
     knows: ({ context, event }) =>
       event.type === 'message.discovery' && context.port.knows(event.message, event.arrival),
+    answersRapidly: ({ context, event }) =>
+      event.type === 'message.discovery' && context.port.answersRapidly(event.message),
+    isLeaf: ({ context, event }) =>
+      event.type === 'message.discovery' && !context.port.canRelay(event.arrival),
+    // "MUST NOT relay the Discovery message if the result is zero" (§2.5.4.4)
+    isSpent: ({ event }) => event.type === 'message.discovery' && event.message.objective.loopCount <= 1,
+    hasRelayed: ({ context, event }) =>
+      event.type === 'message.discovery' && context.port.hasRelayed(event.message),
   },
   actions: {
+    synch: ({ context, event }) => {
+      if (event.type === 'message.discovery') context.port.synch(event.message, event.arrival);
+    },
+    relay: ({ context, event }) => {
+      if (event.type === 'message.discovery') context.port.relay(event.message, event.bytes, event.arrival);
+    },
     respond: ({ context, event }) => {
       if (event.type === 'message.discovery') context.port.respond(event.message, event.arrival);
     },
@@ -95,6 +136,12 @@ export const multicastHandlerMachine = setup({
       on: {
         'message.discovery': [
           { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
+          // §2.5.6.3: a value in the discovery asks for the value at once. (So would one in that of a negotiation
+          // objective, §2.5.5.1: its answer would begin a negotiation here.)
+          {
+            guard: 'answersRapidly',
+            actions: ['synch', { type: 'count', params: { reason: 'multicast.discovery.rapid' } }],
+          },
           // §2.5.4.3: a node that supports the objective answers with its locator and does not relay …
           {
             guard: 'supports',
@@ -105,8 +152,16 @@ export const multicastHandlerMachine = setup({
             guard: 'knows',
             actions: ['divert', { type: 'count', params: { reason: 'multicast.discovery.diverted' } }],
           },
-          // … and any other discards it silently.
-          { actions: { type: 'count', params: { reason: 'multicast.discovery.unknown' } } },
+          // … one that can neither answer nor relay discards it silently …
+          { guard: 'isLeaf', actions: { type: 'count', params: { reason: 'multicast.discovery.unknown' } } },
+          { guard: 'isSpent', actions: { type: 'count', params: { reason: 'multicast.discovery.spent' } } },
+          // §2.5.4.4: never the same (session id, initiator) more than once, by whatever interface it comes …
+          {
+            guard: 'hasRelayed',
+            actions: { type: 'count', params: { reason: 'multicast.discovery.repeated' } },
+          },
+          // … and any other relays it.
+          { actions: ['relay', { type: 'count', params: { reason: 'multicast.discovery.relayed' } }] },
         ],
         'message.flood': [
           { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
@@ -138,10 +193,20 @@ export function multicastEvent(
   const { message } = decoded;
   switch (message.type) {
     case M_DISCOVERY:
-      return { type: 'message.discovery', message, arrival };
+      return { type: 'message.discovery', message, bytes, arrival };
     case M_FLOOD:
       return { type: 'message.flood', message, bytes, arrival };
     default:
       return { type: 'message.ignored' };
   }
+}
+
+/** The same for a datagram to this node alone: floods are for all (§2.8.11), and come from the link. */
+export function unicastDatagramEvent(
+  decoded: DecodeResult,
+  bytes: Uint8Array,
+  arrival: Arrival,
+): MulticastHandlerEvent {
+  const event = multicastEvent(decoded, bytes, arrival);
+  return event.type === 'message.flood' ? { type: 'message.refused', reason: 'message.misplaced' } : event;
 }

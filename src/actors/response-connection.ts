@@ -1,16 +1,26 @@
 /**
  * One connection to the port from which this node sends its discoveries: RFC 8990 §2.8.4, §2.8.5. It carries one
- * M_RESPONSE and ends. Whatever else arrives closes it; a response that belongs to no discovery under way is
- * dropped.
+ * M_RESPONSE and ends, or the M_SYNCH of rapid mode (§2.5.6.3). Whatever else arrives closes it; a response that
+ * belongs to no discovery under way is dropped.
  */
 import { setup } from 'xstate';
-import type { ResponseMessage } from '../protocol/index.js';
+import {
+  M_INVALID,
+  M_NOOP,
+  M_RESPONSE,
+  M_SYNCH,
+  type DecodeResult,
+  type ResponseMessage,
+  type SynchMessage,
+} from '../protocol/index.js';
 
 export interface ResponseConnectionPort {
   startTimer(): void;
   stopTimer(): void;
   /** To the discovery session with this session id and initiator; counted if there is none. */
   deliver(message: ResponseMessage): void;
+  /** To the discovery session with this session id, if it asked for a value; counted if there is none. */
+  deliverValue(message: SynchMessage): void;
   close(): void;
   abort(): void;
   count(reason: string): void;
@@ -23,6 +33,7 @@ export interface ResponseConnectionContext {
 
 export type ResponseConnectionEvent =
   | { readonly type: 'message.response'; readonly message: ResponseMessage }
+  | { readonly type: 'message.synch'; readonly message: SynchMessage }
   | { readonly type: 'message.ignored' }
   | { readonly type: 'message.refused'; readonly reason: string }
   | { readonly type: 'stream.ended' }
@@ -42,6 +53,9 @@ export const responseConnectionMachine = setup({
     deliver: ({ context, event }) => {
       if (event.type === 'message.response') context.port.deliver(event.message);
     },
+    deliverValue: ({ context, event }) => {
+      if (event.type === 'message.synch') context.port.deliverValue(event.message);
+    },
     close: ({ context }) => context.port.close(),
     abort: ({ context }) => context.port.abort(),
     release: ({ context }) => context.port.release(),
@@ -60,6 +74,7 @@ export const responseConnectionMachine = setup({
       exit: 'stopTimer',
       on: {
         'message.response': { target: 'done', actions: ['deliver', 'close'] },
+        'message.synch': { target: 'done', actions: ['deliverValue', 'close'] },
         // §2.8.13: M_NOOP is ignored, also in front of the response.
         'message.ignored': { actions: { type: 'count', params: { reason: 'response.ignored' } } },
         'message.refused': { target: 'done', actions: ['countRefused', 'close'] },
@@ -79,3 +94,21 @@ export const responseConnectionMachine = setup({
     done: { entry: 'release', type: 'final' },
   },
 });
+
+/** The event for one item of the stream; one table, no decision. */
+export function responseEvent(decoded: DecodeResult): ResponseConnectionEvent {
+  if (!decoded.ok) return { type: 'message.refused', reason: decoded.reason };
+  const { message } = decoded;
+  switch (message.type) {
+    case M_RESPONSE:
+      return { type: 'message.response', message };
+    case M_SYNCH:
+      return { type: 'message.synch', message };
+    case M_NOOP:
+    case M_INVALID:
+      return { type: 'message.ignored' };
+    default:
+      // M_NEGOTIATE, M_END, M_WAIT: rapid negotiation (§2.5.5.1) would go on from here.
+      return { type: 'message.refused', reason: 'message.misplaced' };
+  }
+}

@@ -44,6 +44,12 @@ export interface GraspOptions {
   readonly machines?: 'compiled' | 'interpreted' | undefined;
   /** Testing: hear the engine's own multicasts too. Default false. */
   readonly listenSelf?: boolean | undefined;
+  /**
+   * A discovery that asks for the value of a synchronization objective registered with `rapid` is answered with that
+   * value (M_SYNCH, RFC 8990 §2.5.6.3) instead of a locator. Such a node is not found by peers that put a value into
+   * every discovery and understand locators only, as the public Python prototype. Default false (§2.5.6.3).
+   */
+  readonly rapidAnswers?: boolean | undefined;
   /** Testing, only with `inline`: messages between actors are copied as between threads. Default false. */
   readonly cloneMessages?: boolean | undefined;
 }
@@ -113,6 +119,7 @@ export class Grasp implements AsyncDisposable {
         asaHungAfterMs: options.asaHungAfterMs,
         limits: options.limits,
         listenSelf: options.listenSelf,
+        rapidAnswers: options.rapidAnswers,
         machines: options.machines,
       });
     } catch (error) {

@@ -22,6 +22,8 @@ export interface DiscoveredLocator {
   readonly ttlMs: number;
   /** It stood in an O_DIVERT. */
   readonly diverted: boolean;
+  /** Came with it, and is taken for the value (see `rapidValue`). */
+  readonly rapid?: RapidValue | undefined;
 }
 
 export interface CachedLocator {
@@ -40,6 +42,11 @@ export interface RapidValue {
   readonly loopCount: number;
   /** Encoded. */
   readonly value: Uint8Array;
+}
+
+/** When a response of this ttl (ms) ends: "a value of zero … a time much more than" the default (§2.8.5). */
+export function responseExpiry(ttlMs: number, now: number): number {
+  return now + (ttlMs === 0 ? RESPONSE_TTL_ZERO_MS : ttlMs);
 }
 
 export interface DiscoveryCacheOptions {
@@ -88,12 +95,13 @@ export class DiscoveryCache {
     let added = 0;
     let evicted = 0;
     for (const found of entries) {
-      const key = entryKey(found);
-      const expiresAt = now + (found.ttlMs === 0 ? RESPONSE_TTL_ZERO_MS : found.ttlMs);
+      const key = discoveredKey(found);
+      const expiresAt = responseExpiry(found.ttlMs, now);
       let known = this.#names.get(name);
       const old = known?.get(key);
       if (old && old.expiresAt > now && found.diverted && !old.diverted) {
-        this.#put({ ...old, expiresAt: Math.max(expiresAt, old.expiresAt) });
+        const rapid = found.rapid ?? old.rapid;
+        this.#put({ ...old, rapid, expiresAt: Math.max(expiresAt, old.expiresAt) });
         continue;
       }
       if (!old) {
@@ -112,6 +120,7 @@ export class DiscoveryCache {
         interface: found.interface,
         expiresAt,
         diverted: found.diverted,
+        rapid: found.rapid,
       });
     }
     return { added, evicted };
@@ -122,12 +131,13 @@ export class DiscoveryCache {
     const direct: CachedLocator[] = [];
     const diverted: CachedLocator[] = [];
     for (const entry of this.#unexpired(name, now)) {
-      const { locator, interface: interfaceName, expiresAt } = entry;
+      const { locator, interface: interfaceName, expiresAt, rapid } = entry;
       (entry.diverted ? diverted : direct).push({
         locator,
         interface: interfaceName,
         expiresAt,
         diverted: entry.diverted,
+        ...(rapid && { rapid }),
       });
     }
     return direct.concat(diverted);
@@ -177,7 +187,7 @@ export class DiscoveryCache {
   remove(name: string, entry?: { readonly locator: WireLocator; readonly interface: string }): number {
     const known = this.#names.get(name);
     if (!known) return 0;
-    const gone = entry ? [known.get(entryKey(entry))] : [...known.values()];
+    const gone = entry ? [known.get(discoveredKey(entry))] : [...known.values()];
     let removed = 0;
     for (const e of gone) {
       if (!e) continue;
@@ -233,8 +243,8 @@ export class DiscoveryCache {
   }
 }
 
-/** A link-local address is another one on every link, so its interface is part of it. */
-function entryKey({
+/** Equal for what is one entry. A link-local address is another one on every link: its interface is part of it. */
+export function discoveredKey({
   locator,
   interface: name,
 }: {
@@ -244,6 +254,11 @@ function entryKey({
   const isAddress = locator.type === O_IPv6_LOCATOR || locator.type === O_IPv4_LOCATOR;
   const key = locatorKey(locator);
   return isAddress && isLinkLocal(locator.address) ? `${name}|${key}` : key;
+}
+
+/** In an order that suits peers which use the first one only: IPv6 TCP in front, else as given. */
+export function simplePeersFirst(locators: readonly WireLocator[]): WireLocator[] {
+  return [...locators].sort((a, b) => simplePeerRank(a) - simplePeerRank(b));
 }
 
 function simplePeerRank(locator: WireLocator): number {

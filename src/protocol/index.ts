@@ -30,6 +30,7 @@ export * from './address.js';
 export * from './locator.js';
 export * from './session-id.js';
 export * from './discovery-cache.js';
+export { hasValue, rapidValue } from './rapid.js';
 export * from './flood-cache.js';
 export * from './flood-copy.js';
 export { firstLoopCount, relayCopy } from './loop-count.js';

@@ -95,6 +95,8 @@ export interface ThreadStatus {
   readonly actors: readonly ActorCount[];
   readonly queues: readonly QueueStatus[];
   readonly counters: Readonly<Record<string, number>>;
+  /** Core: it has unicast port 7017 of the node. */
+  readonly wellKnown?: boolean | undefined;
 }
 
 /** A snapshot of the engine, as data. */
@@ -109,6 +111,8 @@ export interface EngineStatus {
     /** The port discoveries are sent from, once bound (RFC 8990 §2.8.4). */
     readonly port: number | undefined;
   }[];
+  /** Unicasts to port 7017 of the node come to this engine; only one of a host gets them (RFC 8990 §2.6). */
+  readonly wellKnownPort: boolean;
   readonly threads: readonly ThreadStatus[];
   readonly asas: readonly { readonly name: string; readonly handle: number; readonly thread: string }[];
   readonly objectives: readonly {

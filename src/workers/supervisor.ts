@@ -38,6 +38,8 @@ export interface SupervisorOptions {
   readonly asaHungAfterMs?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
   readonly listenSelf?: boolean | undefined;
+  /** Answers discoveries that ask for a value with M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
+  readonly rapidAnswers?: boolean | undefined;
   /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
@@ -215,6 +217,7 @@ export class Supervisor {
         ...info,
         port: this.#ports.find((bound) => bound.interface === info.name)?.port,
       })),
+      wellKnownPort: threads.some((thread) => thread.wellKnown),
       threads: [own, ...threads],
       asas: [...registry.asas.values()].map(({ name, handle, client }) => ({
         name,
@@ -342,6 +345,7 @@ export class Supervisor {
     return {
       limits: this.limits,
       listenSelf: this.#options.listenSelf ?? false,
+      rapidAnswers: this.#options.rapidAnswers ?? false,
       machines: this.#options.machines ?? 'compiled',
       preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),
     };

@@ -7,6 +7,7 @@ import { decode, decodeFirst, encode } from 'cborg';
 import ipaddr from 'ipaddr.js';
 import { Core } from '../../src/actors/core.js';
 import type {
+  AnnouncedListener,
   BoundPort,
   DatagramBatch,
   DatagramEvent,
@@ -61,6 +62,7 @@ export interface CoreEngineOptions extends NodeChoice {
   readonly limits?: Partial<Limits>;
   readonly preferredPorts?: Readonly<Record<string, number>>;
   readonly listenSelf?: boolean;
+  readonly rapidAnswers?: boolean;
   readonly random?: RandomFill;
   /** Stands between the actors and the substrate, for faults that a network cannot make. */
   readonly wrap?: (substrate: Substrate) => Substrate;
@@ -235,6 +237,7 @@ export class CoreEngine {
       limits,
       toEndpoint,
       preferredPorts: options.preferredPorts ?? {},
+      rapidAnswers: options.rapidAnswers,
       onPorts: (ports) => {
         this.ports.push(ports);
         this.listener.setOwnSenders(ports);
@@ -268,11 +271,12 @@ export class CoreEngine {
   /** ASAs that listen for `objective`, as the supervisor announces them. */
   async announce(
     objective: string,
-    listeners: { asa?: number; port?: number }[],
+    listeners: Partial<AnnouncedListener>[],
     ttlMs = 60_000,
+    flags = 3,
   ): Promise<void> {
-    const list = listeners.map(({ asa = 1, port = 50_001 }) => ({ asa, port }));
-    this.core.announce(objective, { objective, flags: 0, ttlMs, listeners: list });
+    const list = listeners.map((listener) => ({ asa: 1, port: 50_001, ...listener }));
+    this.core.announce(objective, { objective, flags, ttlMs, listeners: list });
     await this.rig.clock.settle();
   }
 
@@ -307,6 +311,8 @@ export interface DiscoverOptions {
   readonly timeoutMs?: number | undefined;
   readonly minimumTtlMs?: number | undefined;
   readonly flush?: boolean;
+  /** Asks for a value at once; encoded by cborg. */
+  readonly value?: unknown;
 }
 
 /** A discovery as its client sees it. */
@@ -356,6 +362,7 @@ export class DiscoveryClient {
       timeoutMs: options.timeoutMs,
       minimumTtlMs: options.minimumTtlMs,
       flush: options.flush ?? false,
+      ...('value' in options && { value: encode(options.value) }),
     });
     await this.rig.clock.settle();
     return discovery;
@@ -383,6 +390,8 @@ export interface Heard {
 /** A node without an engine: says exactly what a test wants, and notes what it hears. */
 export class MulticastPeer {
   readonly heard: Heard[] = [];
+  /** Ends its side of an accepted stream when the other side has ended, as peers should. */
+  polite = false;
   /** Streams accepted on the ports of its multicasts. */
   readonly accepted: PeerConnection[] = [];
   readonly #pairs = new Map<string, PortPair>();
@@ -396,7 +405,12 @@ export class MulticastPeer {
   async open(): Promise<void> {
     for (const { name } of this.substrate.environment.interfaces) {
       const pair = await this.substrate.openPair(name, {
-        onStream: (stream) => this.accepted.push(new PeerConnection(this.rig, stream, name)),
+        onStream: (stream) => {
+          const ending = (): void => {
+            if (this.polite) stream.end();
+          };
+          this.accepted.push(new PeerConnection(this.rig, stream, name, ending));
+        },
         onLost: () => this.#pairs.delete(name),
       });
       this.#pairs.set(name, pair);
@@ -472,6 +486,7 @@ export class PeerConnection {
     private readonly rig: CoreRig,
     readonly stream: Stream,
     readonly interface_: string,
+    onEnd: () => void = () => undefined,
   ) {
     stream.setHandlers({
       onData: (bytes) => {
@@ -482,7 +497,10 @@ export class PeerConnection {
           this.#buffer = rest.slice();
         }
       },
-      onEnd: () => (this.ended = true),
+      onEnd: () => {
+        this.ended = true;
+        onEnd();
+      },
       onClose: (error) => (this.closed = error ?? 'closed'),
     });
   }

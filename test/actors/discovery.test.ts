@@ -611,12 +611,16 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
     expect(none.outcome).toEqual({ atMs: rig.clock.now(), failure: undefined });
   });
 
-  test('a name that does not fit a datagram is not sent', async () => {
+  test('G-2.5.3-11 C-16 1232 bytes are sent, one more gives tooBig (40)', async () => {
     await two();
-    const found = await engine.client().discover('x'.repeat(1_220));
-    expect(found.outcome).toBeDefined();
+    // [1, sid (5 bytes), initiator (17), [name (3 + n), 3, 6]] with a session id that needs all its bytes.
+    const fits = await engine.client().discover('x'.repeat(1_232 - 30));
+    expect(fits.outcome).toBeUndefined();
+    expect(peer.heard.length).toBe(1);
+    const found = await engine.client().discover('x'.repeat(1_232 - 29));
+    expect(found.outcome).toEqual({ atMs: rig.clock.now(), failure: { code: 40 } });
     expect(engine.counters.get('discovery.too-big')).toBe(1);
-    expect(peer.heard).toEqual([]);
+    expect(peer.heard.length).toBe(1);
   });
 
   test('a client that attaches again under its name replaces the old one', async () => {

@@ -3,6 +3,7 @@
  * transition in turn and expects a case to fail.
  */
 import { bindingCases } from './cases/binding.js';
+import { discoveryRelayCases } from './cases/discovery-relay.js';
 import { discoveryResponseCases } from './cases/discovery-response.js';
 import { discoverySessionCases } from './cases/discovery-session.js';
 import { floodRelayCases } from './cases/flood-relay.js';
@@ -12,6 +13,7 @@ import type { MachineSubject } from './cases/play.js';
 import { requestListenerCases } from './cases/request-listener.js';
 import { responseConnectionCases } from './cases/response-connection.js';
 import { synchronizationSessionCases } from './cases/synchronization-session.js';
+import { unicastConnectionCases } from './cases/unicast-connection.js';
 import { workerSupervisionCases } from './cases/worker-supervision.js';
 
 export const machines: MachineSubject[] = [
@@ -23,6 +25,8 @@ export const machines: MachineSubject[] = [
   floodRelayCases,
   discoveryResponseCases,
   responseConnectionCases,
+  discoveryRelayCases,
+  unicastConnectionCases,
   bindingCases,
   workerSupervisionCases,
 ];

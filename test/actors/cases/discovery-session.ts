@@ -4,7 +4,7 @@ import {
   type DiscoverySessionEvent,
   type DiscoverySessionPort,
 } from '../../../src/actors/discovery-session.js';
-import { M_RESPONSE, type ResponseMessage } from '../../../src/protocol/index.js';
+import { M_RESPONSE, M_SYNCH, type ResponseMessage, type SynchMessage } from '../../../src/protocol/index.js';
 import type { Effect, MachineCase, MachineSubject } from './play.js';
 import { casesOf } from './subject.js';
 
@@ -18,6 +18,13 @@ const message: ResponseMessage = {
   objective: undefined,
 };
 const response: DiscoverySessionEvent = { type: 'response.received', message, interface: 'l1' };
+const synch: SynchMessage = {
+  type: M_SYNCH,
+  sessionId: 7,
+  objective: { name: 'EX2', flags: 5, loopCount: 6, value: Uint8Array.of(1) },
+};
+const remote = { address: 'fe80::1', interface: 'l1', port: 40_000 };
+const value: DiscoverySessionEvent = { type: 'value.received', message: synch, interface: 'l1', remote };
 const expired: DiscoverySessionEvent = { type: 'timer.expired' };
 const cancelled: DiscoverySessionEvent = { type: 'cancelled' };
 const sendFailed: DiscoverySessionEvent = { type: 'send.failed' };
@@ -34,6 +41,10 @@ const cases: MachineCase[] = [
   on('G-2.5.4.3-18 so is the next one', [response], response, {
     state: 'collecting',
     effects: [['keep', message, 'l1']],
+  }),
+  on('§2.5.6.3 a value in place of a response is told, and the session goes on', [], value, {
+    state: 'collecting',
+    effects: [['keepValue', synch, 'l1', remote]],
   }),
   on('G-2.5.4.3-06 the timer ends the discovery, without an error', [response], expired, {
     state: 'done',

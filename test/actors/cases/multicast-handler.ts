@@ -28,8 +28,8 @@ const flooded: FloodMessage = {
   ttl: 60_000,
   objectives: [],
 };
-const discovery: MulticastHandlerEvent = { type: 'message.discovery', message: asked, arrival };
 const bytes = Uint8Array.of(9);
+const discovery: MulticastHandlerEvent = { type: 'message.discovery', message: asked, bytes, arrival };
 const flood: MulticastHandlerEvent = { type: 'message.flood', message: flooded, bytes, arrival };
 const noop: MulticastHandlerEvent = { type: 'message.ignored' };
 const refused: MulticastHandlerEvent = { type: 'message.refused', reason: 'message.unknown-type' };
@@ -39,9 +39,23 @@ const up: MulticastHandlerEvent = { type: 'security.up' };
 const facts = (own: boolean, supports: boolean, knows: boolean): Partial<MulticastHandlerPort> => ({
   isOwn: () => own,
   supports: () => supports,
+  answersRapidly: () => false,
   knows: () => knows,
+  canRelay: () => false,
+  hasRelayed: () => false,
 });
 const nobody = facts(false, false, false);
+const relay = (relayed = false): Partial<MulticastHandlerPort> => ({
+  ...nobody,
+  canRelay: () => true,
+  hasRelayed: () => relayed,
+});
+const looped = (loopCount: number): MulticastHandlerEvent => ({
+  type: 'message.discovery',
+  message: { ...asked, objective: { ...asked.objective, loopCount } },
+  bytes,
+  arrival,
+});
 
 const on = casesOf<MulticastHandlerPort, MulticastHandlerEvent>();
 const counted = (reason: string) => ({ state: 'handling', effects: [['count', reason] as const] });
@@ -93,6 +107,67 @@ const cases: MachineCase[] = [
     discovery,
     counted('multicast.discovery.unknown'),
     nobody,
+  ),
+  on(
+    'G-2.5.6.3-02 rapid mode: the value comes before the locator',
+    [],
+    discovery,
+    {
+      state: 'handling',
+      effects: [
+        ['synch', asked, arrival],
+        ['count', 'multicast.discovery.rapid'],
+      ],
+    },
+    { ...facts(false, true, true), answersRapidly: () => true },
+  ),
+  on(
+    'G-2.5.4.4-03 a node with several interfaces relays what it does not know',
+    [],
+    discovery,
+    {
+      state: 'handling',
+      effects: [
+        ['relay', asked, bytes, arrival],
+        ['count', 'multicast.discovery.relayed'],
+      ],
+    },
+    relay(),
+  ),
+  on(
+    'G-2.5.4.4-13 never twice',
+    [],
+    discovery,
+    counted('multicast.discovery.repeated'),
+    relay(true),
+  ),
+  on('G-2.5.4.4-10 not with a loop count of 1', [], looped(1), counted('multicast.discovery.spent'), relay()),
+  on('G-2.5.4.4-10 nor of 0', [], looped(0), counted('multicast.discovery.spent'), relay()),
+  on(
+    'G-2.5.4.4-09 with a loop count of 2, for the last time',
+    [],
+    looped(2),
+    {
+      state: 'handling',
+      effects: [
+        ['relay', { ...asked, objective: { ...asked.objective, loopCount: 2 } }, bytes, arrival],
+        ['count', 'multicast.discovery.relayed'],
+      ],
+    },
+    relay(),
+  ),
+  on(
+    '§2.5.4.3 what is known is answered, not relayed',
+    [],
+    discovery,
+    {
+      state: 'handling',
+      effects: [
+        ['divert', asked, arrival],
+        ['count', 'multicast.discovery.diverted'],
+      ],
+    },
+    { ...relay(), knows: () => true },
   ),
   on(
     '§2.7 its own discovery is never answered, not even if it supports the objective',

@@ -4,7 +4,7 @@ import {
   type ResponseConnectionEvent,
   type ResponseConnectionPort,
 } from '../../../src/actors/response-connection.js';
-import { M_RESPONSE, type ResponseMessage } from '../../../src/protocol/index.js';
+import { M_RESPONSE, M_SYNCH, type ResponseMessage, type SynchMessage } from '../../../src/protocol/index.js';
 import type { MachineCase, MachineSubject } from './play.js';
 import { casesOf } from './subject.js';
 
@@ -18,6 +18,12 @@ const message: ResponseMessage = {
   objective: undefined,
 };
 const response: ResponseConnectionEvent = { type: 'message.response', message };
+const synch: SynchMessage = {
+  type: M_SYNCH,
+  sessionId: 7,
+  objective: { name: 'EX2', flags: 5, loopCount: 6, value: Uint8Array.of(1) },
+};
+const value: ResponseConnectionEvent = { type: 'message.synch', message: synch };
 const noop: ResponseConnectionEvent = { type: 'message.ignored' };
 const refused: ResponseConnectionEvent = { type: 'message.refused', reason: 'message.shape' };
 const ended: ResponseConnectionEvent = { type: 'stream.ended' };
@@ -31,6 +37,10 @@ const cases: MachineCase[] = [
   on('G-2.8.4-02 a response is delivered and the connection closed', [], response, {
     state: 'done',
     effects: [['stopTimer'], ['deliver', message], ['close'], ['release']],
+  }),
+  on('§2.5.6.3 a value is delivered and the connection closed', [], value, {
+    state: 'done',
+    effects: [['stopTimer'], ['deliverValue', synch], ['close'], ['release']],
   }),
   on('G-2.8.13-02 M_NOOP is ignored', [], noop, {
     state: 'waiting',

@@ -218,7 +218,9 @@ function toPeer(argument: unknown): AsaLocator | undefined {
 }
 
 /** A locator to be announced or flooded. */
-function toLocator(argument: LocatorArgument | null): object | null {
+function toLocator(
+  argument: LocatorArgument | null,
+): (Omit<LocatorArgument, 'protocol'> & { protocol: AsaLocator['protocol'] }) | null {
   if (argument === null) return null;
   const { kind, address, protocol, port } = argument;
   return { kind, address, protocol: protocolName(protocol), port };
@@ -314,7 +316,7 @@ serveAdapter(
           'loopCount',
         ),
         ...options(args, 'ttlMs', 'discoverable', 'overlap', 'local', 'rapid', 'maxMessageBytes'),
-        ...(locators ? { locators: locators.map(toLocator) } : {}),
+        ...(locators ? { locators: locators.map((each) => toLocator(each)!) } : {}),
         ...(discoverable === false ? { floodOnly: true } : {}),
         ...(rest.value === undefined && rest.raw === undefined
           ? {}

@@ -1,0 +1,113 @@
+/**
+ * Streams accepted on the ports discoveries are sent from (RFC 8990 §2.8.4): each brings one answer, to an own or a
+ * relayed discovery.
+ */
+import type { Actor } from 'xstate';
+import {
+  decodeMessage,
+  GRASP_DEF_MAX_SIZE,
+  MessageFramer,
+  type ResponseMessage,
+  type SynchMessage,
+} from '../protocol/index.js';
+import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import type { Stream, Target } from '../substrate/types.js';
+import type { CoreLimits } from './limits.js';
+import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import {
+  responseConnectionMachine,
+  responseEvent,
+  type ResponseConnectionPort,
+} from './response-connection.js';
+import { StreamLinger } from './stream-linger.js';
+
+export interface ResponseConnectionsOptions {
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly limits: CoreLimits;
+  readonly onResponse: (message: ResponseMessage, interfaceName: string) => void;
+  readonly onValue: (message: SynchMessage, interfaceName: string, remote: Target) => void;
+  /** A discovery that asks for a value is under way: M_SYNCH may come. */
+  readonly rapid: () => boolean;
+}
+
+export class ResponseConnections {
+  readonly #options: ResponseConnectionsOptions;
+  readonly #connections = new Map<number, Actor<typeof responseConnectionMachine>>();
+  /** Connections that have said their word, until the responder closes too. */
+  readonly #linger: StreamLinger;
+  #next = 1;
+
+  constructor(options: ResponseConnectionsOptions) {
+    this.#options = options;
+    this.#linger = new StreamLinger(options.clock, options.counters, options.limits);
+  }
+
+  accept(stream: Stream, interfaceName: string): void {
+    const { clock, counters, limits, rapid, onResponse, onValue } = this.#options;
+    if (this.#connections.size >= limits.responseConnections) {
+      counters.add('response.connections-full');
+      stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
+      stream.abort();
+      return;
+    }
+    const id = this.#next++;
+    const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });
+    let timer: TimerId | undefined;
+    let over = false;
+    const port: ResponseConnectionPort = {
+      startTimer: () => {
+        timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
+      },
+      stopTimer: () => clock.clearTimeout(timer),
+      deliver: (message) => onResponse(message, interfaceName),
+      deliverValue: (message) => onValue(message, interfaceName, stream.remote),
+      close: () => this.#linger.finish(stream),
+      abort: () => stream.abort(),
+      count: (reason) => counters.add(reason),
+      release: () => {
+        over = true;
+        this.#connections.delete(id);
+      },
+    };
+    const actor = startActor(
+      responseConnectionMachine,
+      { input: { port } },
+      { counters, onError: () => (port.release(), stream.abort()) },
+    );
+    this.#connections.set(id, actor);
+    stream.setHandlers({
+      onData: (bytes) => {
+        if (over) return;
+        framer.push(bytes);
+        for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
+          if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
+          actor.send(responseEvent(decodeMessage(item.bytes, rapid() ? 'rapid' : 'response')));
+        }
+      },
+      onEnd: () => {
+        if (!over) actor.send({ type: 'stream.ended' });
+      },
+      onClose: () => {
+        this.#linger.closed(stream);
+        if (!over) actor.send({ type: 'stream.closed' });
+      },
+    });
+  }
+
+  status(): { actors: ActorCount[]; queues: QueueStatus[] } {
+    const { limits } = this.#options;
+    return {
+      actors: census(this.#connections.values()),
+      queues: [
+        { name: 'response.connections', length: this.#connections.size, limit: limits.responseConnections },
+        { name: 'response.closing', length: this.#linger.size, limit: limits.lingeringStreams },
+      ],
+    };
+  }
+
+  close(): void {
+    for (const connection of [...this.#connections.values()]) connection.send({ type: 'stopped' });
+    this.#linger.abortAll();
+  }
+}
