@@ -35,6 +35,8 @@ export interface CoreOptions {
   readonly preferredPorts: Readonly<Record<string, number>>;
   /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
   readonly rapidAnswers?: boolean | undefined;
+  /** Testing: own locators are answered as diverted ones. Default false. */
+  readonly forceDivert?: boolean | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
   readonly onPorts: (ports: readonly BoundPort[]) => void;
 }
@@ -145,6 +147,7 @@ export class Core {
       limits,
       machines: options.machines,
       rapidAnswers: options.rapidAnswers ?? false,
+      forceDivert: options.forceDivert ?? false,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
       floods: () => this.#floods,

@@ -49,6 +49,8 @@ export interface ResponderOptions {
   readonly machines?: MachineForm | undefined;
   /** Answers a discovery that asks for a value with M_SYNCH (RFC 8990 §2.5.6.3). Off by default. */
   readonly rapidAnswers: boolean;
+  /** Testing: own locators go into a Divert option (§2.9.2), as those of another node would. */
+  readonly forceDivert: boolean;
   readonly discoveries: () => Discoveries;
   readonly relays: () => DiscoveryRelays;
   readonly floods: () => Floods;
@@ -159,7 +161,9 @@ export class Responder {
     const locators = ownLocators(substrate.environment, listener, arrival.interface, family);
     // G-2.8.5-09: without a locator there is no answer.
     if (locators.length === 0) return counters.add('response.no-address');
-    const response = responseTo(message, announcement.ttlMs, locators, undefined);
+    const response = this.#options.forceDivert
+      ? responseTo(message, announcement.ttlMs, [], locators)
+      : responseTo(message, announcement.ttlMs, locators, undefined);
     const { flags } = announcement;
     const objective = rapidObjective(announcement, listener, flags, message.objective.loopCount);
     const complete = { ...response, objective };

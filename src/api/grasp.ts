@@ -50,6 +50,8 @@ export interface GraspOptions {
    * every discovery and understand locators only, as the public Python prototype. Default false (§2.5.6.3).
    */
   readonly rapidAnswers?: boolean | undefined;
+  /** Testing: `forceDivert` puts the node's own locators into Divert options (RFC 8990 §2.9.2). Default false. */
+  readonly testing?: { readonly forceDivert?: boolean | undefined } | undefined;
   /** Testing, only with `inline`: messages between actors are copied as between threads. Default false. */
   readonly cloneMessages?: boolean | undefined;
 }
@@ -120,6 +122,7 @@ export class Grasp implements AsyncDisposable {
         limits: options.limits,
         listenSelf: options.listenSelf,
         rapidAnswers: options.rapidAnswers,
+        forceDivert: options.testing?.forceDivert,
         machines: options.machines,
       });
     } catch (error) {

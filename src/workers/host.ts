@@ -68,6 +68,8 @@ export interface HostSettings {
   readonly listenSelf: boolean;
   /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
   readonly rapidAnswers: boolean;
+  /** Core, testing: own locators are answered as diverted ones. */
+  readonly forceDivert: boolean;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
@@ -125,6 +127,7 @@ export function createCoreHost(
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
+    forceDivert: settings.forceDivert,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {

@@ -40,6 +40,8 @@ export interface SupervisorOptions {
   readonly listenSelf?: boolean | undefined;
   /** Answers discoveries that ask for a value with M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
   readonly rapidAnswers?: boolean | undefined;
+  /** Testing: own locators are answered as diverted ones. Default false. */
+  readonly forceDivert?: boolean | undefined;
   /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
@@ -346,6 +348,7 @@ export class Supervisor {
       limits: this.limits,
       listenSelf: this.#options.listenSelf ?? false,
       rapidAnswers: this.#options.rapidAnswers ?? false,
+      forceDivert: this.#options.forceDivert ?? false,
       machines: this.#options.machines ?? 'compiled',
       preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),
     };

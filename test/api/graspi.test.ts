@@ -507,6 +507,26 @@ describe('the engine of a facade', () => {
     await world.until(own.close());
   });
 
+  test('test_divert: what this node offers is found as diverted', async () => {
+    const node = world.network.addNode('own', { links: ['link'] });
+    const own = createGraspi(undefined, {
+      substrate: { kind: 'simulated', node },
+      placement: 'inline',
+      clock: world.clock,
+    });
+    own.test_divert = true;
+    const ex3 = negotiable('EX3');
+    const [, handle] = await world.until(own.register_asa('one'));
+    await world.until(own.register_obj(handle, ex3, { discoverable: true }));
+    const gray = await world.register(client, 'Gray');
+    const [, found] = await world.until(client.api.discover(gray, ex3, 500));
+    expect(found.map(({ diverted, is_ipaddress }) => [diverted, is_ipaddress])).toEqual([[true, true]]);
+    expect(() => {
+      own.test_divert = false;
+    }).toThrow('before register_asa');
+    await world.until(own.close());
+  });
+
   test('several facades, one process: nothing is shared', async () => {
     const one = await world.register(client, 'Same');
     const other = await world.register(bank, 'Same');

@@ -156,8 +156,15 @@ export function createGraspi(grasp?: Grasp, wanted: configuration = {}): graspi_
       return state.listen_self;
     },
     set listen_self(on: boolean) {
-      if (state.started) throw new GraspError(ErrorCode.unspec, 'listen_self is set before register_asa');
+      if (state.started) throw misuse('listen_self is set before register_asa');
       state.listen_self = flag(on, 'listen_self');
+    },
+    get test_divert() {
+      return state.test_divert;
+    },
+    set test_divert(on: boolean) {
+      if (state.started) throw misuse('test_divert is set before register_asa');
+      state.test_divert = flag(on, 'test_divert');
     },
   } satisfies variables;
 

@@ -223,6 +223,8 @@ export interface variables {
   mess_check: boolean;
   /** Hear the engine's own multicasts; only before register_asa. */
   listen_self: boolean;
+  /** Own locators are answered as diverted ones; only before register_asa. */
+  test_divert: boolean;
 }
 
 /** The older module: the same engine, ASAs and variables, and `negotiate_step` in the older shape. */

@@ -93,6 +93,7 @@ export class State {
   readonly names = new Set<string>();
   configuration: configuration;
   listen_self = false;
+  test_divert = false;
   /** The error behind the last code that was not 0; results hold the number only. */
   lastError: GraspError | null = null;
   #grasp: Grasp | undefined;
@@ -154,6 +155,7 @@ export class State {
     this.#grasp = await Grasp.start({
       ...options,
       ...(this.listen_self ? { listenSelf: true } : {}),
+      ...(this.test_divert ? { testing: { ...options.testing, forceDivert: true } } : {}),
     });
     return this.#grasp;
   }
