@@ -1,5 +1,5 @@
 /** Puts the facade together: every call under its names, in its forms, with its result's shape. */
-import { ErrorCode, GraspError } from '../../protocol/index.js';
+import { ErrorCode, type GraspError } from '../../protocol/index.js';
 import type { Grasp } from '../grasp.js';
 import { failureOf } from './codes.js';
 import { dumpAll, SyntaxCheck, type dump } from './diagnosis.js';
