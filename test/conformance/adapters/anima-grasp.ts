@@ -264,7 +264,7 @@ serveAdapter(
         .finally(() => (done = true));
       // The call itself does not say when it is in effect; the engine's status does.
       while (!done && (await listens()) === 0);
-      event('listening');
+      if (!done) event('listening');
       const [code, session, request] = await call;
       check(args, code);
       return { session: keep(session!, request!), objective: fromObjective(request!) };
