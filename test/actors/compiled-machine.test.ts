@@ -4,9 +4,9 @@ import { createActor, setup, type AnyActorLogic, type AnyStateMachine, type Even
 import { compileMachine } from '../../src/actors/compiled-machine.js';
 import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
+import { multicastHandlerCases } from './cases/multicast-handler.js';
 import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
 import { synchronizationSession } from '../../src/actors/synchronization-session.js';
-import { multicastHandlerCases } from './cases/multicast-handler.js';
 import { everyEvent } from './cases/negotiation-session.js';
 import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';

@@ -67,8 +67,8 @@ labDescribe('a storm of multicasts while the handler is blocked', () => {
       expect(storm['failed']).toBe(0);
       // It was a storm, and the handler was blocked: its queues overflowed.
       expect(storm['ms']).toBeLessThan(3_500);
-      expect(counts['multicast.discovery.queue-full']).toBeGreaterThan(RATE / 4);
-      expect(counts['multicast.flood.queue-full']).toBeGreaterThan(RATE / 4);
+      expect(counts['multicast.discovery.queue-full']).toBeGreaterThan(1_000);
+      expect(counts['multicast.flood.queue-full']).toBeGreaterThan(1_000);
       expect(drops + (counts['multicast.handled'] ?? 0)).toBe(storm['sent']);
       expect((most - atRest) / MB).toBeLessThanOrEqual(16);
       expect(await engine.restarts()).toEqual({ supervisor: 0, core: 0, listener: 0, 'sessions-1': 0 });
