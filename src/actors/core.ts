@@ -28,7 +28,7 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
-  /** How the multicast handler is run. Default `compiled`. */
+  /** How the multicast handler and the flood relay are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
@@ -131,10 +131,14 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
-      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      localInitiator: () => {
+        const { environment } = substrate;
+        return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
+      },
       send,
       isCongested: (client) => this.#clients.isCongested(client),
     });

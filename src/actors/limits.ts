@@ -63,6 +63,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly floodCache: number;
   /** Entries of one objective, likewise. */
   readonly floodsPerObjective: number;
+  /** Watches of floods by ASAs of this engine; beyond: overload (43) for the caller, `flood.watches-full`. */
+  readonly floodWatches: number;
   /** Floods relayed per second (RFC 8990 §2.5.6.2); beyond: cached, not relayed, `flood.relay.rate`. */
   readonly floodRelayRate: number;
   /** Floods relayed at once after a pause; beyond: `flood.relay.rate`. */
@@ -120,6 +122,7 @@ export const DEFAULT_LIMITS: Limits = {
   unicastFirstMessageMs: 10_000,
   floodCache: 10_000,
   floodsPerObjective: 1_000,
+  floodWatches: 10_000,
   floodRelayRate: 2_000,
   floodRelayBurst: 2_000,
   floodMemory: 500_000,
