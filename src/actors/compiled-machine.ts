@@ -19,6 +19,9 @@ export interface CompiledSnapshot<C> {
   readonly error: undefined;
 }
 
+/** How machines on the hot path are run: by tables made from their definition (default), or by xstate's interpreter. */
+export type MachineForm = 'compiled' | 'interpreted';
+
 type Scope = ActorScope<CompiledSnapshot<unknown>, EventObject>;
 
 interface Args {
@@ -63,7 +66,7 @@ export type CompiledLogic<M extends AnyStateMachine> = ActorLogic<
   CompiledSnapshot<unknown>,
   EventObject,
   Parameters<M['getInitialSnapshot']>[1]
->;
+> & { readonly id: string };
 
 /** The definition as xstate keeps it, in the shapes that are compiled. */
 interface Node {
@@ -181,6 +184,7 @@ export function compileMachine<M extends AnyStateMachine>(machine: M): CompiledL
   }
 
   return {
+    id: machine.id,
     transition(snapshot, event, scope: Scope) {
       const state = states.get(snapshot.value)!;
       const candidates = candidatesOf(state, event.type);

@@ -6,13 +6,29 @@ import type { CachedLocator, WireLocator } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 
-/** Listener → core: one multicast as it came, own copies and oversized ones already dropped. */
-export interface DatagramEvent {
-  /** Own memory, exactly the datagram. */
-  readonly bytes: Uint8Array;
+/** Where a datagram came from. */
+export interface DatagramSource {
   readonly interface: string;
   readonly address: string;
   readonly port: number;
+}
+
+/**
+ * Listener → core: multicasts as they came, own copies and oversized ones already dropped; many in one piece, so
+ * that no object is made, cloned and promoted for each. `datagram-batch.ts` packs and unpacks it.
+ */
+export interface DatagramBatch {
+  /** One datagram after the other. */
+  readonly bytes: Uint8Array;
+  /** For each datagram: where it ends in `bytes`, and the index of its source. */
+  readonly entries: Uint32Array;
+  readonly sources: readonly DatagramSource[];
+}
+
+/** One multicast, unpacked. */
+export interface DatagramEvent extends DatagramSource {
+  /** Own memory, exactly the datagram. */
+  readonly bytes: Uint8Array;
 }
 
 /** Client → core. */

@@ -6,8 +6,10 @@ import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
+import type { MachineForm } from './compiled-machine.js';
 import { CoreClients } from './core-clients.js';
-import type { Announcement, BoundPort, DatagramEvent, FromCore, ToCore } from './core-protocol.js';
+import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
+import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import { DiscoveryRelays } from './discovery-relays.js';
@@ -26,6 +28,8 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler and the flood relay are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
@@ -54,7 +58,7 @@ export class Core {
   #security: Security;
   /** Index of each interface: one that is made again under its name is another one. */
   #interfaces: ReadonlyMap<string, number>;
-  #listener: DataPort<never, DatagramEvent> | undefined;
+  #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, limits } = options;
@@ -127,10 +131,14 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
-      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      localInitiator: () => {
+        const { environment } = substrate;
+        return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
+      },
       send,
       isCongested: (client) => this.#clients.isCongested(client),
     });
@@ -139,6 +147,7 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       rapidAnswers: options.rapidAnswers ?? false,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
@@ -164,9 +173,12 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramEvent>(this.#options.toEndpoint(raw), this.#options.clock, {
-      onEvents: (datagrams) => {
-        for (const datagram of datagrams) this.#responder.handle(datagram);
+    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+      countOf: datagramCount,
+      onEvents: (batches) => {
+        for (const batch of batches) {
+          for (const datagram of datagramsOf(batch)) this.#responder.handle(datagram);
+        }
       },
     });
   }

@@ -11,6 +11,10 @@ export interface ListenerLimits {
   readonly discoveryQueue: number;
   /** Floods waiting for the handler; beyond: dropped as `multicast.flood.queue-full`. */
   readonly floodQueue: number;
+  /** Bytes of memory for the waiting discoveries, taken at start; beyond: `multicast.discovery.queue-full`. */
+  readonly discoveryQueueBytes: number;
+  /** Bytes of memory for the waiting floods, taken at start; beyond: `multicast.flood.queue-full`. */
+  readonly floodQueueBytes: number;
   /** Datagrams handed to the handler and not yet handled. */
   readonly handlerWindow: number;
   /** Largest datagram looked at, bytes; larger: dropped as `multicast.too-big` (RFC 8990 §2.8.3). */
@@ -61,6 +65,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly floodCache: number;
   /** Entries of one objective, likewise. */
   readonly floodsPerObjective: number;
+  /** Watches of floods by ASAs of this engine; beyond: overload (43) for the caller, `flood.watches-full`. */
+  readonly floodWatches: number;
   /** Floods relayed per second (RFC 8990 §2.5.6.2); beyond: cached, not relayed, `flood.relay.rate`. */
   readonly floodRelayRate: number;
   /** Floods relayed at once after a pause; beyond: `flood.relay.rate`. */
@@ -94,6 +100,8 @@ export const DEFAULT_LIMITS: Limits = {
   objectives: 10_000,
   discoveryQueue: 1_024,
   floodQueue: 4_096,
+  discoveryQueueBytes: 262_144,
+  floodQueueBytes: 2_097_152,
   handlerWindow: 1_024,
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,
@@ -117,6 +125,7 @@ export const DEFAULT_LIMITS: Limits = {
   unicastFirstMessageMs: 10_000,
   floodCache: 10_000,
   floodsPerObjective: 1_000,
+  floodWatches: 10_000,
   floodRelayRate: 2_000,
   floodRelayBurst: 2_000,
   floodMemory: 500_000,

@@ -2,7 +2,8 @@
  * The multicast listener of an engine: one receive socket per interface, and the only reader of the group. It
  * scans and bounds what arrives, drops the engine's own looped-back copies, and passes the rest on as batches of
  * raw bytes. It never waits for the handler: discovery and floods stand in separate bounded queues, so that a
- * storm of one cannot starve the other, and what finds its queue full is dropped and counted.
+ * storm of one cannot starve the other, and what finds its queue full is dropped and counted. The queues are memory
+ * of a fixed size, taken at start (`datagram-queue.ts`).
  */
 import type { AnyActor } from 'xstate';
 import { multicastKind } from '../protocol/index.js';
@@ -10,7 +11,9 @@ import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from
 import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
-import type { BoundPort, DatagramEvent } from './core-protocol.js';
+import type { BoundPort, DatagramBatch } from './core-protocol.js';
+import { RecentSources, takeBatch } from './datagram-batch.js';
+import { DatagramQueue } from './datagram-queue.js';
 import type { ListenerLimits } from './limits.js';
 import { census, leaves, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 
@@ -35,21 +38,33 @@ interface Receiver {
 /** Two queues, one for discovery and everything small, one for floods. */
 type QueueName = 'discovery' | 'flood';
 
+const QUEUE_FULL = {
+  discovery: 'multicast.discovery.queue-full',
+  flood: 'multicast.flood.queue-full',
+} as const satisfies Record<QueueName, string>;
+
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #counters: Counters;
   readonly #receivers = new Map<string, Receiver>();
-  readonly #queues: Record<QueueName, DatagramEvent[]> = { discovery: [], flood: [] };
+  readonly #queues: Record<QueueName, DatagramQueue>;
+  readonly #sources = new RecentSources();
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
   #environment: Environment;
-  #handler: DataPort<DatagramEvent, never> | undefined;
+  #handler: DataPort<DatagramBatch, never> | undefined;
   #turn: QueueName = 'discovery';
+  #passing = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#counters = options.counters;
     this.#environment = options.substrate.environment;
+    const { limits } = options;
+    this.#queues = {
+      discovery: new DatagramQueue(limits.discoveryQueue, limits.discoveryQueueBytes),
+      flood: new DatagramQueue(limits.floodQueue, limits.floodQueueBytes),
+    };
     this.#unwatch = options.substrate.watch((environment) => this.#follow(environment));
     this.#follow(options.substrate.environment);
   }
@@ -62,7 +77,7 @@ export class Listener {
   /** The data port of the core; replaces one that is dead. What waits in the queues goes there. */
   attachCore(raw: unknown): void {
     this.#handler?.close();
-    this.#handler = new DataPort<DatagramEvent, never>(this.#options.toEndpoint(raw), this.#options.clock, {
+    this.#handler = new DataPort<DatagramBatch, never>(this.#options.toEndpoint(raw), this.#options.clock, {
       window: this.#options.limits.handlerWindow,
       onEvents: () => undefined,
       onCredit: () => this.#pass(),
@@ -175,9 +190,8 @@ export class Listener {
     const kind = multicastKind(bytes);
     switch (kind) {
       case 'discovery':
-        return this.#enqueue(kind, this.#options.limits.discoveryQueue, datagram);
       case 'flood':
-        return this.#enqueue(kind, this.#options.limits.floodQueue, datagram);
+        return this.#enqueue(kind, datagram);
       case 'other':
       case 'malformed':
         return this.#counters.add(`multicast.${kind}`);
@@ -193,37 +207,32 @@ export class Listener {
     return false;
   }
 
-  #enqueue(name: QueueName, limit: number, datagram: Datagram): void {
+  #enqueue(name: QueueName, datagram: Datagram): void {
     const queue = this.#queues[name];
-    if (queue.length >= limit) {
-      this.#counters.add(`multicast.${name}.queue-full`);
-      return;
+    const source = this.#sources.of(datagram);
+    if (!queue.push(datagram.bytes, source)) {
+      // One turn may bring more than a queue holds; what the handler has credit for makes room.
+      this.#pass();
+      if (!queue.push(datagram.bytes, source)) return this.#counters.add(QUEUE_FULL[name]);
     }
-    queue.push({
-      // A copy of its own size: the socket's buffer is larger and shared.
-      bytes: new Uint8Array(datagram.bytes),
-      interface: datagram.interface,
-      address: datagram.address,
-      port: datagram.port,
+    if (this.#passing) return;
+    this.#passing = true;
+    this.#options.clock.defer(() => {
+      this.#passing = false;
+      this.#pass();
     });
-    this.#pass();
   }
 
   /** Hands over as much as the handler has credit for, in turn from both queues. */
   #pass(): void {
     const handler = this.#handler;
-    if (!handler) return;
-    let credit = handler.credit;
-    let passed = 0;
-    while (credit > 0) {
-      const other: QueueName = this.#turn === 'discovery' ? 'flood' : 'discovery';
-      const event = this.#queues[this.#turn].shift() ?? this.#queues[other].shift();
-      if (!event) break;
-      this.#turn = other;
-      handler.send(event);
-      credit--;
-      passed++;
-    }
-    if (passed > 0) this.#counters.add('multicast.passed', passed);
+    const { discovery, flood } = this.#queues;
+    const count = Math.min(handler?.credit ?? 0, discovery.length + flood.length);
+    if (!handler || count <= 0) return;
+    const [first, second] = this.#turn === 'discovery' ? [discovery, flood] : [flood, discovery];
+    if (count % 2 === 1) this.#turn = this.#turn === 'discovery' ? 'flood' : 'discovery';
+    handler.send(takeBatch(first, second, count), count);
+    handler.flush();
+    this.#counters.add('multicast.passed', count);
   }
 }

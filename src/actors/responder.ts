@@ -21,6 +21,7 @@ import {
 import type { Clock, Counters } from '../runtime/index.js';
 import { addressForSelf } from '../substrate/own-address.js';
 import type { Environment, Substrate } from '../substrate/types.js';
+import { compileMachine, type MachineForm } from './compiled-machine.js';
 import type { AnnouncedListener, Announcement, DatagramEvent } from './core-protocol.js';
 import type { Discoveries } from './discoveries.js';
 import type { DiscoveryRelays } from './discovery-relays.js';
@@ -36,11 +37,16 @@ import {
 } from './multicast-handler.js';
 import { familyOf, interfaceOf, ownLocators, tcpLocator } from './own-locators.js';
 
+/** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
+const compiledHandler = compileMachine(multicastHandlerMachine) as unknown as typeof multicastHandlerMachine;
+
 export interface ResponderOptions {
   readonly clock: Clock;
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the multicast handler is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   /** Answers a discovery that asks for a value with M_SYNCH (RFC 8990 §2.5.6.3). Off by default. */
   readonly rapidAnswers: boolean;
   readonly discoveries: () => Discoveries;
@@ -75,7 +81,7 @@ export class Responder {
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
-      multicastHandlerMachine,
+      options.machines === 'interpreted' ? multicastHandlerMachine : compiledHandler,
       { input: { port } },
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },

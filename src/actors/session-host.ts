@@ -3,7 +3,7 @@ import type { Clock, Counters, Endpoint } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
-import { compileMachine } from './compiled-machine.js';
+import { compileMachine, type MachineForm } from './compiled-machine.js';
 import { NegotiationDriver } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
@@ -25,8 +25,7 @@ const FORMS = {
   },
 };
 
-/** How sessions' machines are run: by tables made from their definition (default), or by xstate's interpreter. */
-export type MachineForm = 'compiled' | 'interpreted';
+export type { MachineForm } from './compiled-machine.js';
 
 export interface SessionHostOptions {
   readonly machines?: MachineForm | undefined;

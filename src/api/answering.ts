@@ -1,6 +1,6 @@
 import type { Answer, SessionKey } from '../workers/engine-control.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { SessionError, type SessionsLine } from './client.js';
+import { SessionError, type SessionsLine } from './sessions-line.js';
 
 /** The peer's answer to a request or a step, as far as it is one. */
 export type PeerAnswer =

@@ -1,6 +1,4 @@
 import {
-  decodeValue,
-  encodeValue,
   ErrorCode,
   F_DISC,
   GraspError,
@@ -8,21 +6,24 @@ import {
   objectiveFlags,
   validateName,
 } from '../protocol/index.js';
-import type { Target } from '../substrate/types.js';
-import type { ObjectiveRegistration } from '../workers/engine-control.js';
-import { answered } from './answering.js';
-import { checkedLoopCount, checkedUint32, timeoutOf } from './checks.js';
-import { SessionError, type Client } from './client.js';
+import { checkedLoopCount, checkedUint32 } from './checks.js';
+import type { Client } from './client.js';
 import { Discovery } from './discovery.js';
-import { isUsablePeer, toTarget, type AsaLocator, type PeerLike } from './locator.js';
-import { Objective, type ObjectiveOptions } from './objective.js';
-import { NegotiationSession, type NegotiateResult } from './session.js';
-
-/** ms to wait for a TCP connection to a peer before the request fails with 18. */
-const CONNECT_TIMEOUT_MS = 5_000;
-
-/** RFC 8990 §2.8.5: default ttl of an M_RESPONSE, ms. */
-const DEF_TTL_MS = 60_000;
+import {
+  expireFlood,
+  flood,
+  floodsOf,
+  FloodWatch,
+  type FloodItem,
+  type FloodOptions,
+  type FloodTag,
+  type TaggedObjective,
+} from './flooding.js';
+import { requestNegotiate, type RequestOptions } from './negotiate.js';
+import { Objective } from './objective.js';
+import { registrationOf, type ObjectiveOptions } from './registration.js';
+import type { NegotiateResult } from './session.js';
+import { synchronize, type SynchronizeOptions, type Synchronized } from './synchronize.js';
 
 export interface DiscoverOptions {
   /** ms; default 100 × loop count (RFC 8990 §2.5.4.3). 0: only what is cached, nothing is sent. */
@@ -36,18 +37,6 @@ export interface DiscoverOptions {
   readonly minimumTtlMs?: number | undefined;
   /** Drops what is cached for the objective first. */
   readonly flush?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface RequestOptions {
-  /** Where to; default: the first usable locator of a discovery, which ends there (D-08). */
-  readonly peer?: PeerLike | null | undefined;
-  /** ms to wait for the peer's answer; default and 0: 60000. */
-  readonly timeoutMs?: number | null | undefined;
-  /** Only try what would happen (F_NEG_DRY); the objective must be registered with `dryRun`. */
-  readonly dryRun?: boolean | undefined;
-  /** 1 … 255; default the objective's. */
-  readonly loopCount?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -74,27 +63,18 @@ export class Asa {
   }
 
   /**
-   * Registers an objective: needed before it is negotiated. Nothing is sent, and nobody can discover it before
-   * `onNegotiate` or `listenNegotiate`.
+   * Registers an objective: needed before it is negotiated, listened for or flooded. Nothing is sent, and nobody can
+   * discover it before `onNegotiate`, `listenNegotiate` or `listenSynchronize`, unless it is `discoverable`.
    *
-   * Rejects: 3 bad name, loop count or ttl; 6 this ASA is deregistered; 8 negotiate and synchronize; 9 dry run
-   * without negotiate; 11 registry full; 12 already registered (unless all registrations say `overlap`); 40 name too
-   * long for a message.
+   * Rejects: 3 bad name, loop count, ttl, value or flag; 6 this ASA is deregistered; 8 negotiate and synchronize;
+   * 9 dry run without negotiate; 11 registry full; 12 already registered (unless all registrations say `overlap`);
+   * 38 a locator that cannot be announced; 40 name too long for a message.
+   *
+   * @example
+   * const ex1 = await asa.registerObjective({ name: 'EX1', synchronize: true, value: ['NZD', 7] });
    */
   async registerObjective(options: ObjectiveOptions): Promise<Objective> {
-    const registration: ObjectiveRegistration = {
-      name: options.name,
-      negotiate: options.negotiate ?? false,
-      synchronize: options.synchronize ?? false,
-      dryRun: options.dryRun ?? false,
-      loopCount: options.loopCount ?? GRASP_DEF_LOOPCT,
-      ttlMs: options.ttlMs ?? DEF_TTL_MS,
-      overlap: options.overlap ?? false,
-      maxMessageBytes:
-        options.maxMessageBytes === undefined
-          ? undefined
-          : checkedUint32(options.maxMessageBytes, 'maxMessageBytes'),
-    };
+    const registration = registrationOf(options);
     this.#assertRegistered();
     await this.#client.control.registerObjective(this.handle, registration);
     return new Objective(this.#client, this, registration);
@@ -117,7 +97,7 @@ export class Asa {
       asa: this.handle,
       objective: {
         name,
-        flags: own ? objectiveFlags(own, { dryRun: false }) : F_DISC,
+        flags: own ? objectiveFlags(own) : F_DISC,
         loopCount: checkedLoopCount(options.loopCount ?? own?.loopCount ?? GRASP_DEF_LOOPCT),
       },
       timeoutMs:
@@ -129,7 +109,8 @@ export class Asa {
   }
 
   /**
-   * Asks a peer to negotiate (M_REQ_NEG, RFC 8990 §2.8.6) and waits for its answer.
+   * Asks a peer to negotiate (M_REQ_NEG, RFC 8990 §2.8.6) and waits for its answer. Without `peer` the ones known
+   * from earlier discoveries are tried, then, if nobody accepts a connection, those of a new discovery.
    *
    * Rejects: 3 value not encodable, bad number; 6; 9 dry run without `dryRun`; 13 not an objective of this ASA; 15
    * not for negotiation; 16; 17 nobody found; 18 cannot connect; 21, 23–28 what the peer did (api.md §5); 38 the
@@ -141,33 +122,81 @@ export class Asa {
     value: unknown,
     options: RequestOptions = {},
   ): Promise<NegotiateResult> {
-    const timeoutMs = timeoutOf(options.timeoutMs);
-    const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
-    const bytes = encodeValue(value);
-    const dryRun = options.dryRun ?? false;
-    const peer = options.peer === undefined || options.peer === null ? undefined : toTarget(options.peer);
     this.#assertRegistered();
-    if (objective.asa !== this || objective.deregistered) {
-      throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
-    }
-    if (!objective.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(objective.name));
-    if (dryRun && !objective.dryRun) throw new GraspError(ErrorCode.notDry, JSON.stringify(objective.name));
-    options.signal?.throwIfAborted();
-    const request = (target: Target): Promise<NegotiateResult> =>
-      this.#request(objective, { bytes, target, timeoutMs, loopCount, dryRun, signal: options.signal });
-    if (peer) return request(peer);
+    if (objective.asa !== this) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
+    return requestNegotiate(this.#client, objective, value, options);
+  }
 
-    // D-08: the first usable answer ends the discovery; if a cached peer is gone, the next one is tried.
-    let refused: GraspError | undefined;
-    for await (const locator of this.#peers(objective, loopCount, timeoutMs, options.signal)) {
-      try {
-        return await request(toTarget(locator));
-      } catch (error) {
-        if (!(error instanceof SessionError) || error.code !== ErrorCode.sockErrNegRq) throw error;
-        refused = error;
-      }
-    }
-    throw refused ?? new GraspError(ErrorCode.noDiscReply, JSON.stringify(objective.name));
+  /**
+   * Gets the value of an objective (RFC 8990 §2.5.6); it need not be registered. With `peer`, that one is asked.
+   * Without, in this order: the flood cache; a value that came with a discovery's answer and has not expired; a
+   * discovery, unless somebody is known from an earlier one; a value in its answer; M_REQ_SYN to the first who
+   * accepts a connection. ASAs of this node are found too. Each call gets the value anew unless it is cached.
+   *
+   * Rejects: 3 bad name or number; 6; 16; 24 answer not CBOR; 32 not for synchronization; 33 not flooded and nobody
+   * found; 34 cannot connect; 35 closed without answer; 36 no answer in time; 37 no valid answer; 38 the peer cannot
+   * be connected to; 41 worker lost; 43 limit reached. Aborting `signal` rejects with its reason.
+   *
+   * @example
+   * const { value, source } = await asa.synchronize('EX1', { timeoutMs: 5000 });
+   */
+  async synchronize(objective: string | Objective, options: SynchronizeOptions = {}): Promise<Synchronized> {
+    this.#assertRegistered();
+    return synchronize(this.#client, this.handle, objective, options);
+  }
+
+  /**
+   * Sends the objectives through the whole network (M_FLOOD, RFC 8990 §2.8.11), and into the own flood cache for
+   * other ASAs of this node. Resolves when the datagrams have left; nobody confirms them, and repeating them is the
+   * ASA's job, not more often than useful (§2.5.6.2). All or nothing: one bad objective and nothing is sent. The
+   * objectives given are not changed.
+   *
+   * Rejects: 3 empty list, no or bad ttl, value not encodable; 6; 13 one is not registered by this ASA; 16; 32 one is
+   * not for synchronization; 38 bad locator; 40 more than a datagram holds; 41 worker lost.
+   *
+   * @example
+   * await asa.flood([{ objective: ex1, value: 7, locator: '[2001:db8::1]:4000' }], { ttlMs: 180_000 });
+   */
+  async flood(items: readonly FloodItem[], options: FloodOptions): Promise<void> {
+    this.#assertRegistered();
+    return flood(this.#client, this, items, options);
+  }
+
+  /**
+   * What the flood cache holds for an objective, unexpired, newest first; it need not be registered. Nothing there is
+   * no error. Rejects: 3 bad name; 6; 16; 32 not for synchronization.
+   */
+  async getFlood(
+    objective: string | Objective,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<TaggedObjective[]> {
+    const name = this.#synchronizable(objective);
+    return floodsOf(this.#client, name, options.signal);
+  }
+
+  /**
+   * What {@link Asa.getFlood} gives, now and again after every change; who is slow gets the newest only. Goes on
+   * over a restart of the engine's core. Throws 3, 6, 32 at once; its `next` rejects with 16, 42 engine closed, or
+   * the reason of `signal`.
+   *
+   * @example
+   * for await (const entries of asa.watchFlood('EX1', { signal })) console.log(entries[0]?.value);
+   */
+  watchFlood(
+    objective: string | Objective,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): AsyncIterableIterator<TaggedObjective[]> {
+    const name = this.#synchronizable(objective);
+    return new FloodWatch(this.#client, name, options.signal);
+  }
+
+  /**
+   * Forgets the entry of the flood cache that has this name and tag, whatever its ttl; a later flood brings it back.
+   * None there: no error. Rejects: 3 bad name; 6; 38 the tag is no locator.
+   */
+  async expireFlood(entry: TaggedObjective | FloodTag): Promise<void> {
+    this.#assertRegistered();
+    return expireFlood(this.#client, entry);
   }
 
   /** Deregisters the ASA with all its objectives and sessions. Idempotent. */
@@ -177,59 +206,15 @@ export class Asa {
     await this.#client.control.deregisterAsa(this.handle);
   }
 
-  async *#peers(
-    objective: Objective,
-    loopCount: number,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<AsaLocator> {
-    const limit = Math.min(100 * loopCount, timeoutMs);
-    const found = this.discover(objective, { loopCount, timeoutMs: limit, signal });
-    for await (const locator of found) if (isUsablePeer(locator)) yield locator;
-  }
-
-  async #request(
-    objective: Objective,
-    request: {
-      bytes: Uint8Array;
-      target: Target;
-      timeoutMs: number;
-      loopCount: number;
-      dryRun: boolean;
-      signal: AbortSignal | undefined;
-    },
-  ): Promise<NegotiateResult> {
-    const { bytes, target, timeoutMs, loopCount, dryRun, signal } = request;
-    const line = await this.#client.lineForRequest();
-    signal?.throwIfAborted();
-    const head = { name: objective.name, flags: objectiveFlags(objective, { dryRun }), loopCount };
-    const key = this.#client.nextNumber();
-    const answering = line.call({
-      t: 'request',
-      session: key,
-      asa: this.handle,
-      objective: head,
-      value: bytes,
-      target,
-      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-      timeoutMs,
-      maxMessageBytes: objective.maxMessageBytes,
-    });
-    const answer = await answered(line, key, answering, signal);
-    if (answer.state === 'declined') return answer;
-    if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(bytes) };
-    const { sessionId, remote } = answer;
-    const session = new NegotiationSession({
-      line,
-      key,
-      role: 'initiator',
-      head,
-      sessionId,
-      remote,
-      value: answer.value,
-      loopCount: answer.loopCount,
-    });
-    return { state: 'offered', session, value: session.value, loopCount: session.loopCount };
+  #synchronizable(objective: string | Objective): string {
+    const name = typeof objective === 'string' ? objective : objective.name;
+    const invalid = validateName(name);
+    if (invalid) throw invalid;
+    this.#assertRegistered();
+    if (typeof objective !== 'string' && !objective.synchronize) {
+      throw new GraspError(ErrorCode.notSynch, JSON.stringify(name));
+    }
+    return name;
   }
 
   #assertRegistered(): void {

@@ -3,31 +3,31 @@
  * ports of the core and of the session hosts, and what comes back into promises. It holds no protocol state: whose
  * turn it is, timers and loop counts are the session's business.
  */
-import { ErrorCode, GraspError, type CachedLocator } from '../protocol/index.js';
+import { ErrorCode, type CachedLocator, type GraspError } from '../protocol/index.js';
 import { DataPort, type Clock } from '../runtime/index.js';
 import type {
-  Answer,
   ClientControl,
   EngineControl,
   Failure,
+  FloodRecord,
   FromCore,
   FromSessions,
-  SessionKey,
   ToCore,
-  ToSessions,
 } from '../workers/engine-control.js';
 import { toEndpoint } from '../workers/ports.js';
+import { SessionsLine, toError, type DistributiveOmit } from './sessions-line.js';
 
-/** A discovery as the core answers it. */
-export interface DiscoverySink {
-  found(locator: CachedLocator): void;
+/** A call to the core, before it gets its number. */
+export type CoreCall = DistributiveOmit<Exclude<ToCore, { t: 'cancel' }>, 'call'>;
+
+/** What comes back for a call to the core. */
+export interface CoreSink {
+  /** It goes on at the core that replaces a lost one. */
+  readonly lasting?: boolean;
+  found?(locator: CachedLocator): void;
+  floods?(entries: readonly FloodRecord[]): void;
+  /** The last word; undefined: no failure. */
   done(failure: Failure | undefined): void;
-}
-
-/** A session as the client needs to know it. */
-export interface SessionSink {
-  /** The session ended while no call was waiting. */
-  ended(failure: Failure): void;
 }
 
 /** A listen: where requests go. */
@@ -38,124 +38,6 @@ export interface ListenSink {
   /** The session host is there (again): say how many requests can be taken. */
   reopened(): void;
   ended(failure: Failure): void;
-}
-
-/** A call to a session host, before it gets its number. */
-export type SessionCall = DistributiveOmit<Extract<ToSessions, { call: number }>, 'call'>;
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
-/** What one waiting call wants to hear. */
-interface Waiting {
-  readonly resolve: (result: Answer | undefined) => void;
-  readonly reject: (error: GraspError) => void;
-}
-
-/** A line to one session host. */
-export class SessionsLine {
-  readonly host: string;
-  readonly #port: DataPort<ToSessions, FromSessions>;
-  readonly #client: Client;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #sessions = new Map<SessionKey, SessionSink>();
-  #lost: Failure | undefined;
-
-  constructor(client: Client, host: string, raw: unknown, window: number) {
-    this.#client = client;
-    this.host = host;
-    this.#port = new DataPort<ToSessions, FromSessions>(toEndpoint(raw), client.clock, {
-      window,
-      onEvents: (events) => {
-        for (const event of events) this.#receive(event);
-      },
-      onClose: () => this.lose({ code: ErrorCode.engineLost, detail: `${host} ended` }),
-    });
-  }
-
-  get lost(): boolean {
-    return this.#lost !== undefined;
-  }
-
-  /** Registers who is to hear of a session's end. */
-  track(session: SessionKey, sink: SessionSink): void {
-    this.#sessions.set(session, sink);
-  }
-
-  forget(session: SessionKey): void {
-    this.#sessions.delete(session);
-  }
-
-  /** Sends a call and waits for its answer (`request`, `step`) or confirmation. Rejects with a GraspError. */
-  call(event: SessionCall): Promise<Answer | undefined> {
-    if (this.#lost) return Promise.reject(toError(this.#lost));
-    const call = this.#client.nextNumber();
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(call, { resolve, reject });
-      this.#port.send({ ...event, call } as ToSessions);
-    });
-  }
-
-  take(listen: number, n: number): void {
-    this.#port.send({ t: 'take', listen, n });
-  }
-
-  /** The host is gone, and with it every session here. */
-  lose(failure: Failure): void {
-    if (this.#lost) return;
-    this.#lost = failure;
-    this.#port.close();
-    for (const waiting of [...this.#waiting.values()]) waiting.reject(toError(failure));
-    this.#waiting.clear();
-    for (const sink of [...this.#sessions.values()]) sink.ended(failure);
-    this.#sessions.clear();
-  }
-
-  #receive(event: FromSessions): void {
-    switch (event.t) {
-      case 'incoming':
-        return this.#client.incoming(event, this);
-      case 'answer': {
-        const waiting = this.#settle(event.call);
-        if (event.answer.state === 'failed') waiting?.reject(toError(event.answer.failure));
-        else waiting?.resolve(event.answer);
-        return;
-      }
-      case 'done': {
-        const waiting = this.#settle(event.call);
-        if (event.failure) waiting?.reject(toError(event.failure));
-        else waiting?.resolve(undefined);
-        return;
-      }
-      case 'ended': {
-        const sink = this.#sessions.get(event.session);
-        this.#sessions.delete(event.session);
-        sink?.ended(event.failure);
-        return;
-      }
-    }
-  }
-
-  #settle(call: number): Waiting | undefined {
-    const waiting = this.#waiting.get(call);
-    this.#waiting.delete(call);
-    return waiting;
-  }
-}
-
-/** An error that says whether its session is over; see {@link Failure.over}. */
-export class SessionError extends GraspError {
-  readonly over: boolean;
-  /** Code 1: the peer's reason. */
-  readonly reason: string | undefined;
-
-  constructor(failure: Failure) {
-    super(failure.code as ErrorCode, failure.detail);
-    this.over = failure.over ?? true;
-    this.reason = failure.reason;
-  }
-}
-
-export function toError(failure: Failure): SessionError {
-  return new SessionError(failure);
 }
 
 export class Client implements ClientControl {
@@ -169,9 +51,8 @@ export class Client implements ClientControl {
     { resolve: (line: SessionsLine) => void; reject: (error: GraspError) => void }[]
   >();
   readonly #listens = new Map<number, ListenSink>();
-  readonly #discoveries = new Map<number, DiscoverySink>();
+  readonly #coreCalls = new Map<number, { readonly call: CoreCall; readonly sink: CoreSink }>();
   #core: DataPort<ToCore, FromCore> | undefined;
-  #coreWaiters: ((core: DataPort<ToCore, FromCore>) => void)[] = [];
   #number = 1;
   #closed: GraspError | undefined;
 
@@ -198,27 +79,22 @@ export class Client implements ClientControl {
     if (this.#core) this.coreLost({ code: ErrorCode.engineLost, detail: 'the core was replaced' });
     const core = new DataPort<ToCore, FromCore>(toEndpoint(raw), this.clock, {
       onEvents: (events) => {
-        for (const event of events) {
-          const sink = this.#discoveries.get(event.call);
-          if (event.t === 'found') {
-            sink?.found(event.locator);
-          } else if (event.t === 'done') {
-            this.#discoveries.delete(event.call);
-            sink?.done(event.failure);
-          }
-        }
+        for (const event of events) this.#fromCore(event);
       },
     });
     this.#core = core;
-    for (const waiter of this.#coreWaiters.splice(0)) waiter(core);
+    // What was asked for while there was none, and what goes on at every core.
+    for (const [number, { call }] of this.#coreCalls) core.send({ ...call, call: number } as ToCore);
   }
 
   coreLost(failure: Failure): void {
     this.#core?.close();
     this.#core = undefined;
-    const discoveries = [...this.#discoveries.values()];
-    this.#discoveries.clear();
-    for (const sink of discoveries) sink.done(failure);
+    for (const [number, { sink }] of [...this.#coreCalls]) {
+      if (sink.lasting && !this.#closed) continue;
+      this.#coreCalls.delete(number);
+      sink.done(failure);
+    }
   }
 
   attachSessions(host: string, raw: unknown): void {
@@ -259,23 +135,37 @@ export class Client implements ClientControl {
     return this.line(await this.#chooseHost());
   }
 
-  /** Starts a discovery; the way to cancel it is returned. */
-  discover(call: Omit<Extract<ToCore, { t: 'discover' }>, 't' | 'call'>, sink: DiscoverySink): () => void {
+  /** Sends a call to the core, now or as soon as there is one; the way to cancel it is returned. */
+  callCore(call: CoreCall, sink: CoreSink): () => void {
     const number = this.nextNumber();
     if (this.#closed) {
       sink.done({ code: this.#closed.code });
       return () => undefined;
     }
-    this.#discoveries.set(number, sink);
-    const send = (core: DataPort<ToCore, FromCore>): void => {
-      if (this.#discoveries.has(number)) core.send({ t: 'discover', call: number, ...call });
-    };
-    if (this.#core && !this.#core.closed) send(this.#core);
-    else this.#coreWaiters.push(send);
+    this.#coreCalls.set(number, { call, sink });
+    this.#core?.send({ ...call, call: number } as ToCore);
     return () => {
-      this.#discoveries.delete(number);
-      this.#core?.send({ t: 'cancel', call: number });
+      if (this.#coreCalls.delete(number)) this.#core?.send({ t: 'cancel', call: number });
     };
+  }
+
+  /** A call to the core that has one answer: resolves when it is done. Rejects with its failure. */
+  askCore(call: CoreCall, signal?: AbortSignal): Promise<readonly FloodRecord[]> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      let records: readonly FloodRecord[] = [];
+      const end = (failure: Failure | undefined): void => {
+        signal?.removeEventListener('abort', onAbort);
+        if (failure) reject(toError(failure));
+        else resolve(records);
+      };
+      const onAbort = (): void => {
+        cancel();
+        reject(signal!.reason as Error);
+      };
+      const cancel = this.callCore(call, { floods: (entries) => (records = entries), done: end });
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
   }
 
   addListen(listen: number, sink: ListenSink): void {
@@ -298,6 +188,20 @@ export class Client implements ClientControl {
     line
       .call({ t: 'end', session: request.session, accept: false, reason: 'no longer listening' })
       .catch(() => undefined);
+  }
+
+  #fromCore(event: FromCore): void {
+    const under = this.#coreCalls.get(event.call);
+    if (!under) return;
+    const { call, sink } = under;
+    if (event.t === 'found') return sink.found?.(event.locator);
+    if (event.t === 'floods') {
+      sink.floods?.(event.entries);
+      // A watch goes on; what is held now is all there is to say otherwise.
+      if (call.t === 'flood.watch') return;
+    }
+    this.#coreCalls.delete(event.call);
+    sink.done(event.t === 'done' ? event.failure : undefined);
   }
 
   /** Everything that waits fails with `error`. */

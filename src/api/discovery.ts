@@ -1,15 +1,20 @@
-import { ErrorCode, GraspError } from '../protocol/index.js';
-import { toError, type Client } from './client.js';
+import { ErrorCode, GraspError, type CachedLocator } from '../protocol/index.js';
+import type { ObjectiveHead } from '../workers/engine-control.js';
+import type { Client } from './client.js';
 import { toAsaLocator, type AsaLocator } from './locator.js';
+import { toError } from './sessions-line.js';
 
 /** What a discovery is made of; checked. */
 export interface DiscoveryRequest {
   readonly asa: number;
-  readonly objective: { readonly name: string; readonly flags: number; readonly loopCount: number };
+  readonly objective: ObjectiveHead;
+  /** 0: only what is cached, nothing is sent. */
   readonly timeoutMs: number | undefined;
-  readonly minimumTtlMs: number | undefined;
-  readonly flush: boolean;
-  readonly signal: AbortSignal | undefined;
+  readonly minimumTtlMs?: number | undefined;
+  readonly flush?: boolean | undefined;
+  /** Encoded; asks for an answer in rapid mode (RFC 8990 §2.5.6.3). */
+  readonly value?: Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export class Discovery implements AsyncIterable<AsaLocator>, PromiseLike<AsaLoca
 
   /** @internal */
   constructor(client: Client, request: DiscoveryRequest) {
-    this.#start = () => new LocatorIterator(client, request);
+    this.#start = () => new FoundIterator(client, request, toAsaLocator);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AsaLocator> {
@@ -56,38 +61,42 @@ export class Discovery implements AsyncIterable<AsaLocator>, PromiseLike<AsaLoca
   }
 }
 
-class LocatorIterator implements AsyncIterator<AsaLocator> {
+/** What a discovery finds, as it comes; the discovery starts with the first iteration and ends with the loop. */
+export function found(client: Client, request: DiscoveryRequest): AsyncIterable<CachedLocator> {
+  return { [Symbol.asyncIterator]: () => new FoundIterator(client, request, (cached) => cached) };
+}
+
+class FoundIterator<T> implements AsyncIterator<T> {
   readonly #cancel: () => void;
   readonly #signal: AbortSignal | undefined;
-  readonly #found: AsaLocator[] = [];
+  readonly #found: { readonly each: T }[] = [];
   readonly #onAbort = (): void => {
     this.#cancel();
     this.#finish(this.#signal?.reason);
   };
-  #waiting:
-    { resolve: (result: IteratorResult<AsaLocator>) => void; reject: (error: unknown) => void } | undefined;
+  #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void } | undefined;
   #done = false;
   #error: unknown;
 
-  constructor(client: Client, request: DiscoveryRequest) {
-    this.#signal = request.signal;
-    request.signal?.throwIfAborted();
-    const { asa, objective, timeoutMs, minimumTtlMs, flush } = request;
-    this.#cancel = client.discover(
-      { asa, objective, timeoutMs, minimumTtlMs, flush },
+  constructor(client: Client, request: DiscoveryRequest, map: (cached: CachedLocator) => T) {
+    const { asa, objective, timeoutMs, minimumTtlMs, flush = false, value, signal } = request;
+    this.#signal = signal;
+    signal?.throwIfAborted();
+    this.#cancel = client.callCore(
+      { t: 'discover', asa, objective, timeoutMs, minimumTtlMs, flush, value },
       {
         found: (cached) => {
           if (this.#done) return;
-          this.#found.push(toAsaLocator(cached));
+          this.#found.push({ each: map(cached) });
           this.#deliver();
         },
         done: (failure) => this.#finish(failure && toError(failure)),
       },
     );
-    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  next(): Promise<IteratorResult<AsaLocator>> {
+  next(): Promise<IteratorResult<T>> {
     if (this.#waiting)
       return Promise.reject(new GraspError(ErrorCode.unspec, 'discover: one next() at a time'));
     return new Promise((resolve, reject) => {
@@ -96,7 +105,7 @@ class LocatorIterator implements AsyncIterator<AsaLocator> {
     });
   }
 
-  return(): Promise<IteratorResult<AsaLocator>> {
+  return(): Promise<IteratorResult<T>> {
     if (!this.#done) this.#cancel();
     this.#finish(undefined);
     return Promise.resolve({ done: true, value: undefined });
@@ -113,10 +122,10 @@ class LocatorIterator implements AsyncIterator<AsaLocator> {
   #deliver(): void {
     const waiting = this.#waiting;
     if (!waiting) return;
-    const locator = this.#found.shift();
-    if (locator) {
+    const next = this.#found.shift();
+    if (next) {
       this.#waiting = undefined;
-      waiting.resolve({ done: false, value: locator });
+      waiting.resolve({ done: false, value: next.each });
     } else if (this.#done) {
       this.#waiting = undefined;
       const error = this.#error;

@@ -38,7 +38,7 @@ export interface GraspOptions {
   /** Single limits; the others keep their defaults. */
   readonly limits?: Partial<Limits> | undefined;
   /**
-   * How the machines of sessions are run: `compiled` (default), by tables made at start from their definition, or
+   * How the machines of sessions and the multicast handler are run: `compiled` (default), by tables made at start from their definition, or
    * `interpreted`, by xstate itself. Both do the same; compiled is faster.
    */
   readonly machines?: 'compiled' | 'interpreted' | undefined;
@@ -168,6 +168,11 @@ export class Grasp implements AsyncDisposable {
     const forget = (): void => void this.#spawned.delete(spawned);
     spawned.done.then(forget, forget);
     return spawned;
+  }
+
+  /** @internal The time of this engine, for what is built on it. */
+  get clock(): Clock {
+    return this.#client.clock;
   }
 
   /** A snapshot: threads, actors by machine and state, queues, counters with reasons, limits. */

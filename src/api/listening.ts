@@ -1,14 +1,18 @@
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import type { FromSessions } from '../workers/engine-control.js';
-import { toError, type Client, type SessionsLine } from './client.js';
+import type { Client } from './client.js';
+import { toError, type SessionsLine } from './sessions-line.js';
 import { NegotiationSession } from './session.js';
 
 /** A listen that is open: RFC 8991 §2.3.5 listen_negotiate. */
 export interface Listening {
   /** TCP port on which requests for the objective arrive. */
   readonly port: number;
-  /** Resolves when the listen has ended: stopped, deregistered, engine closed. */
-  readonly ended: Promise<void>;
+  /**
+   * Resolves when the listen has ended, with why: undefined if it was stopped here, else 13 deregistered, 42 engine
+   * closed, or what kept its port from being opened again.
+   */
+  readonly ended: Promise<GraspError | undefined>;
   /** Stops answering discoveries, then stops listening; sessions under way go on. Idempotent. */
   stop(): Promise<void>;
 }
@@ -114,7 +118,13 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
   #over = false;
   #error: unknown;
 
-  constructor(client: Client, asa: number, objective: string, signal: AbortSignal | undefined) {
+  constructor(
+    client: Client,
+    asa: number,
+    objective: string,
+    options: { readonly signal: AbortSignal | undefined; readonly onEnd: () => void },
+  ) {
+    const { signal, onEnd } = options;
     signal?.throwIfAborted();
     this.#signal = signal;
     this.#source = new RequestSource({
@@ -125,6 +135,7 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
         this.#deliver();
       },
       onEnd: (error) => {
+        onEnd();
         this.#over = true;
         this.#error ??= error;
         this.#deliver();
@@ -132,6 +143,7 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
     });
     this.#opening = this.#source.open(asa, objective);
     this.#opening.catch((error: unknown) => {
+      onEnd();
       this.#over = true;
       this.#error = error;
       this.#deliver();

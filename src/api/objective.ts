@@ -1,29 +1,9 @@
-import { ErrorCode, GraspError } from '../protocol/index.js';
+import { decodeValue, encodeValue, ErrorCode, GraspError, NULL_VALUE } from '../protocol/index.js';
 import type { ObjectiveRegistration } from '../workers/engine-control.js';
 import type { Asa } from './asa.js';
 import type { Client } from './client.js';
 import { RequestSource, SessionIterator, type Listening } from './listening.js';
 import type { NegotiationSession } from './session.js';
-
-/** An objective as an ASA registers it: RFC 8991 §2.3.2.4, api.md §4.3. */
-export interface ObjectiveOptions {
-  /** UTF-8, compared byte by byte. Names without colon are registered with IANA (RFC 8990 §2.10.1). */
-  readonly name: string;
-  /** Default false. Not together with `synchronize`. */
-  readonly negotiate?: boolean | undefined;
-  /** Default false. */
-  readonly synchronize?: boolean | undefined;
-  /** Dry-run negotiation is allowed; only with `negotiate`. Default false. */
-  readonly dryRun?: boolean | undefined;
-  /** 1 … 255; default 6 (GRASP_DEF_LOOPCT, RFC 8990 §2.6). */
-  readonly loopCount?: number | undefined;
-  /** ms; lifetime of what a discovery tells about it. Default 60000. */
-  readonly ttlMs?: number | undefined;
-  /** Several ASAs may register the name, if all say so (D-03). Default false. */
-  readonly overlap?: boolean | undefined;
-  /** Largest message of its sessions if its specification allows more than 2048 bytes (RFC 8990 §2.8.3). */
-  readonly maxMessageBytes?: number | undefined;
-}
 
 export interface OnNegotiateOptions {
   /** Sessions handled at the same time; further requests wait, up to `limits.requestQueue`. Default 100. */
@@ -45,9 +25,13 @@ export class Objective {
   readonly synchronize: boolean;
   readonly dryRun: boolean;
   readonly loopCount: number;
+  /** Its floods carry no F_DISC. */
+  readonly floodOnly: boolean;
   /** @internal */
   readonly maxMessageBytes: number | undefined;
   readonly #client: Client;
+  readonly #listens = new Set<{ stop(): Promise<unknown> }>();
+  #value: Uint8Array;
   #deregistered = false;
 
   /** @internal */
@@ -59,7 +43,19 @@ export class Objective {
     this.synchronize = registration.synchronize;
     this.dryRun = registration.dryRun;
     this.loopCount = registration.loopCount;
+    this.floodOnly = registration.floodOnly ?? false;
     this.maxMessageBytes = registration.maxMessageBytes;
+    this.#value = registration.value ?? NULL_VALUE;
+  }
+
+  /** What it was registered with, or what `listenSynchronize` was given last; a copy. */
+  get value(): unknown {
+    return decodeValue(this.#value);
+  }
+
+  /** The same as a CBOR item. */
+  get encodedValue(): Uint8Array {
+    return this.#value.slice();
   }
 
   get deregistered(): boolean {
@@ -88,8 +84,8 @@ export class Objective {
     }
     this.#assertListenable();
     signal?.throwIfAborted();
-    let end!: () => void;
-    const ended = new Promise<void>((resolve) => (end = resolve));
+    let end!: (error: GraspError | undefined) => void;
+    const ended = new Promise<GraspError | undefined>((resolve) => (end = resolve));
     const source = new RequestSource({
       client: this.#client,
       capacity: concurrency,
@@ -98,6 +94,8 @@ export class Objective {
     });
     await source.open(this.asa.handle, this.name);
     const listening: Listening = { port: source.port, ended, stop: () => source.stop() };
+    this.#listens.add(listening);
+    void ended.then(() => this.#listens.delete(listening));
     const onAbort = (): void => void listening.stop();
     signal?.addEventListener('abort', onAbort, { once: true });
     void ended.then(() => signal?.removeEventListener('abort', onAbort));
@@ -117,7 +115,49 @@ export class Objective {
     options: { signal?: AbortSignal | undefined } = {},
   ): AsyncIterableIterator<NegotiationSession> {
     this.#assertListenable();
-    return new SessionIterator(this.#client, this.asa.handle, this.name, options.signal);
+    const listen = { stop: () => sessions.return() };
+    const sessions: SessionIterator = new SessionIterator(this.#client, this.asa.handle, this.name, {
+      signal: options.signal,
+      onEnd: () => this.#listens.delete(listen),
+    });
+    this.#listens.add(listen);
+    return sessions;
+  }
+
+  /**
+   * Ends every `onNegotiate` and `listenNegotiate` of this objective: no more answers to discoveries, requests that
+   * wait are closed, loops end; sessions under way go on. Not listening: no error. Rejects 13, 15.
+   */
+  async stopNegotiate(): Promise<void> {
+    this.#assertListenable();
+    await Promise.all([...this.#listens].map((listen) => listen.stop()));
+  }
+
+  /**
+   * Answers synchronization requests (M_REQ_SYN, RFC 8990 §2.8.6) with this value from now on, any number at once,
+   * and makes the objective discoverable; does not wait for requests. Called again, it changes the value: nothing is
+   * sent, the next who asks gets it. Without `value`: {@link Objective.value}.
+   *
+   * Resolves when the objective can be discovered. Rejects: 3 value not encodable; 6; 13 deregistered; 16; 32 not
+   * for synchronization; 40 the value does not fit a message.
+   *
+   * @example
+   * await ex1.listenSynchronize(['NZD', 7]);
+   */
+  async listenSynchronize(value?: unknown): Promise<void> {
+    const bytes = value === undefined ? this.#value : encodeValue(value);
+    this.#assertSynchronizable();
+    await this.#client.control.listenSynchronize(this.asa.handle, this.name, bytes);
+    this.#value = bytes;
+  }
+
+  /**
+   * Ends it: no more answers to discoveries (unless `discoverable`), requests are closed at once. What was flooded
+   * lives on. Not listening: no error. Rejects: 6, 13, 16, 32.
+   */
+  async stopSynchronize(): Promise<void> {
+    this.#assertSynchronizable();
+    await this.#client.control.stopSynchronize(this.asa.handle, this.name);
   }
 
   /** Ends its listens (13) and sessions (19), and forgets it. Idempotent. */
@@ -130,6 +170,11 @@ export class Objective {
   #assertListenable(): void {
     if (this.#deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(this.name));
     if (!this.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(this.name));
+  }
+
+  #assertSynchronizable(): void {
+    if (this.#deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(this.name));
+    if (!this.synchronize) throw new GraspError(ErrorCode.notSynch, JSON.stringify(this.name));
   }
 }
 

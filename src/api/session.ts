@@ -11,7 +11,7 @@ import {
 import type { Target } from '../substrate/types.js';
 import { answered } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
-import { SessionError, toError, type SessionsLine } from './client.js';
+import { SessionError, toError, type SessionsLine } from './sessions-line.js';
 
 /** What an answer to a request or a step can be. */
 export type NegotiateResult =

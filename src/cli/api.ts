@@ -2,10 +2,15 @@
 import type { Grasp } from '../api/grasp.js';
 import type { SimulatedNetwork } from '../api/network.js';
 
+export { realTime } from '../api/clock.js';
 export { Grasp } from '../api/grasp.js';
+export { toFloodLocator } from '../api/locator.js';
 export { SimulatedNetwork } from '../api/network.js';
 export type { Asa } from '../api/asa.js';
-export type { AsaLocator, PeerLike } from '../api/locator.js';
+export type { TaggedObjective } from '../api/flooding.js';
+export type { AsaLocator, LocatorLike } from '../api/locator.js';
+export type { PeerLike } from '../api/peer.js';
+export type { Synchronized } from '../api/synchronize.js';
 export type { Objective } from '../api/objective.js';
 export type { NegotiateResult, NegotiationSession } from '../api/session.js';
 

@@ -1,5 +1,5 @@
 /** What every command runs in: its output, the way to stop it, and the engine it may start. */
-import type { Asa, Grasp } from './api.js';
+import type { Asa, Clock, Grasp } from './api.js';
 import { GraspError } from '../protocol/index.js';
 import { Exit, describeFailure } from './exit.js';
 import type { Output } from './output.js';
@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Makes ASA names unique on the machine (`offer-4711`). */
   readonly processId: number;
+  /** For commands that repeat something. */
+  readonly clock: Clock;
   /** Starts an engine as the shared options (`--interface`, `--insecure`) say. Rejects a CliError. */
   startEngine(): Promise<Grasp>;
 }
@@ -23,14 +25,24 @@ export interface SharedOptions {
   readonly verbose?: boolean | undefined;
 }
 
-/**
- * Runs `use` with an engine and an ASA named after the command, and closes the engine whatever happens. A failure
- * is told in one line and becomes the exit code; an interruption is none.
- */
-export async function withAsa(
+/** {@link withEngine}, and an ASA named after the command. */
+export function withAsa(
   context: CommandContext,
   command: string,
   use: (asa: Asa, grasp: Grasp) => Promise<Exit>,
+): Promise<Exit> {
+  return withEngine(context, async (grasp) =>
+    use(await grasp.registerAsa(`${command}-${context.processId}`), grasp),
+  );
+}
+
+/**
+ * Runs `use` with an engine, and closes the engine whatever happens. A failure is told in one line and becomes the
+ * exit code; an interruption is none.
+ */
+export async function withEngine(
+  context: CommandContext,
+  use: (grasp: Grasp) => Promise<Exit>,
 ): Promise<Exit> {
   const { output, signal } = context;
   let grasp: Grasp | undefined;
@@ -39,7 +51,7 @@ export async function withAsa(
     const { interfaces, security } = await grasp.status();
     const names = interfaces.map((i) => i.name).join(', ') || 'no interface';
     output.log(`engine runs on ${names}; security: ${security}`);
-    const exit = await use(await grasp.registerAsa(`${command}-${context.processId}`), grasp);
+    const exit = await use(grasp);
     if (output.options.verbose) output.log(`counters: ${JSON.stringify((await grasp.status()).counters)}`);
     return exit;
   } catch (error) {
@@ -57,4 +69,23 @@ export async function withAsa(
 /** True for what calls reject with because the user ended the command. */
 export function isInterruption(error: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (error === signal.reason || (GraspError.is(error) && error.code === 42));
+}
+
+/** Resolves when the user ends the command. */
+export function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Resolves after `ms`, or when the user ends the command. */
+export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  let end!: () => void;
+  const over = new Promise<void>((resolve) => (end = resolve));
+  const timer = clock.setTimeout(end, ms);
+  signal.addEventListener('abort', end, { once: true });
+  if (!signal.aborted) await over;
+  clock.clearTimeout(timer);
+  signal.removeEventListener('abort', end);
 }

@@ -63,8 +63,15 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
     'nobody accepts connections there; check the address, the port and the interface (%IF)',
   [ErrorCode.noPeer]: 'the peer closed the connection without an answer',
   [ErrorCode.noNegReply]: 'the peer did not answer in time; --timeout MS sets how long to wait',
-  [ErrorCode.invalidLoc]: 'write a peer as [ADDR%IF]:PORT or ADDR%IF:PORT; a link-local address needs %IF',
-  [ErrorCode.tooBig]: 'a unicast message holds at most 2048 bytes',
+  [ErrorCode.notFloodDisc]:
+    'is somebody publishing or flooding it on a link of these interfaces? (grasp publish, grasp flood)',
+  [ErrorCode.sockErrSynRq]:
+    'nobody accepts connections there; check the address, the port and the interface (%IF)',
+  [ErrorCode.noListener]: 'the peer does not publish it (any more)',
+  [ErrorCode.noSynchReply]: 'the peer did not answer in time; --timeout MS sets how long to wait',
+  [ErrorCode.invalidLoc]:
+    'write a peer as [ADDR%IF]:PORT, ADDR%IF:PORT or NAME:PORT; a link-local address needs %IF',
+  [ErrorCode.tooBig]: 'a unicast message holds at most 2048 bytes, a flood or discovery 1232',
 };
 
 /** What a failed command says: one clear line, with the RFC's name and number of the code where there is one. */

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { realTime } from './api.js';
 import { startEngine } from './engine.js';
 import { run, type World } from './program.js';
 
@@ -41,6 +42,7 @@ function packageVersion(): string {
 const world: World = {
   version: packageVersion(),
   processId: process.pid,
+  clock: realTime,
   signal: interrupted.signal,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),

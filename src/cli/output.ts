@@ -3,7 +3,8 @@
  * a script must not read (logs, errors, hints) goes to stderr.
  */
 import { inspect } from 'node:util';
-import { isLinkLocal } from '../protocol/index.js';
+import { isLinkLocal, parseAddress } from '../protocol/index.js';
+import type { AsaLocator } from './api.js';
 import { describeFailure } from './exit.js';
 import { jsonLine, Shown, valueJson } from './json-line.js';
 import { unwrap } from './values.js';
@@ -33,13 +34,28 @@ export interface SessionTag {
   readonly peer: string;
 }
 
+/** A locator as lines show it. */
+export interface ShownLocator {
+  readonly address: string;
+  readonly port: number | null;
+  readonly protocol: string | number | null;
+  readonly interface: string | null;
+}
+
+/** The fields of a locator that lines show. */
+export function shownLocator(locator: AsaLocator): ShownLocator {
+  const { address, port, protocol } = locator;
+  return { address, port, protocol, interface: locator.interface ?? null };
+}
+
 export type CliEvent =
   | {
       readonly event: 'ready';
-      readonly objective: string;
+      /** Absent: the node as such is ready. */
+      readonly objective: string | undefined;
       readonly address: string;
       readonly interface: string | undefined;
-      readonly port: number;
+      readonly port: number | undefined;
       readonly interfaces: readonly string[];
       readonly security: string;
     }
@@ -61,6 +77,21 @@ export type CliEvent =
       /** As sent or received, RawCbor included. */
       readonly value: unknown;
     }
+  | {
+      readonly event: 'value';
+      readonly name: string;
+      /** As received, RawCbor included. */
+      readonly value: unknown;
+      /** Whom it is from; null: a flood without a tag. */
+      readonly locator: ShownLocator | null;
+      /** Interface a flood came by; null: not by one. */
+      readonly interface: string | null;
+      /** ms since the epoch, 0: for ever; null: it is not kept. */
+      readonly expiresAt: number | null;
+      /** How it was got. */
+      readonly source: string;
+    }
+  | { readonly event: 'sent'; readonly name: string; readonly value: unknown; readonly ttl: number }
   | ({ readonly event: 'end'; readonly tag: SessionTag | undefined; readonly dryRun: boolean } & Outcome);
 
 export interface OutputOptions {
@@ -106,14 +137,14 @@ export class Output {
   }
 }
 
-/** `address%interface` and port in one text; brackets for IPv6. */
+/** `address%interface` and port in one text; brackets for IPv6, names and URIs as they are. */
 export function peerText(peer: {
   address: string;
   port: number | null;
-  interface?: string | undefined;
+  interface?: string | null | undefined;
 }): string {
-  const zone = peer.interface !== undefined && isLinkLocal(peer.address) ? `%${peer.interface}` : '';
-  const host = peer.address.includes(':') ? `[${peer.address}${zone}]` : peer.address;
+  const zone = peer.interface && isLinkLocal(peer.address) ? `%${peer.interface}` : '';
+  const host = parseAddress(peer.address)?.family === 6 ? `[${peer.address}${zone}]` : peer.address;
   return peer.port === null ? host : `${host}:${peer.port}`;
 }
 
@@ -123,6 +154,16 @@ export function eventJson(event: CliEvent): string {
     case 'ready':
     case 'locator':
       return jsonLine({ ...event });
+    case 'value': {
+      const { form, value } = unwrap(event.value);
+      return jsonLine({
+        ...event,
+        value: new Shown(value),
+        tag24: form === 'tag24' ? true : undefined,
+      });
+    }
+    case 'sent':
+      return jsonLine({ ...event, value: new Shown(unwrap(event.value).value) });
     case 'step': {
       const { form, value } = unwrap(event.value);
       return jsonLine({
@@ -154,16 +195,35 @@ export function eventJson(event: CliEvent): string {
 export function eventText(event: CliEvent): string {
   switch (event.event) {
     case 'ready': {
-      const at = peerText(event);
-      return `Offering ${event.objective} at ${at} on ${event.interfaces.join(', ') || 'this machine only'}; end with Ctrl-C.`;
+      const at = peerText({ ...event, port: event.port ?? null });
+      const what = event.objective === undefined ? 'Ready' : `Offering ${event.objective}`;
+      return `${what} at ${at} on ${event.interfaces.join(', ') || 'this machine only'}; end with Ctrl-C.`;
     }
     case 'locator': {
-      const parts = [`${peerText({ ...event, interface: event.interface ?? undefined })}`];
+      const parts = [peerText(event)];
       if (event.protocol !== null) parts.push(String(event.protocol));
       if (event.interface !== null) parts.push(`by ${event.interface}`);
       if (event.diverted) parts.push('diverted');
       parts.push(`valid until ${new Date(event.expiresAt).toISOString()}`);
       return parts.join('  ');
+    }
+    case 'value': {
+      const { form, value } = unwrap(event.value);
+      const parts = [`${event.name} = ${valueJson(value)}`];
+      if (form === 'tag24') parts.push('as tag 24');
+      if (event.locator !== null) parts.push(`from ${locatorText(event.locator)}`);
+      if (event.interface !== null) parts.push(`by ${event.interface}`);
+      if (event.expiresAt !== null) {
+        parts.push(
+          event.expiresAt === 0 ? 'for ever' : `valid until ${new Date(event.expiresAt).toISOString()}`,
+        );
+      }
+      return `${parts.join('  ')}  (${event.source})`;
+    }
+    case 'sent': {
+      const { value } = unwrap(event.value);
+      const ttl = event.ttl === 0 ? 'for ever' : `for ${event.ttl} ms`;
+      return `Flooded ${event.name} = ${valueJson(value)}, valid ${ttl}.`;
     }
     case 'step': {
       const { form, value } = unwrap(event.value);
@@ -185,6 +245,11 @@ export function eventText(event: CliEvent): string {
       return `${tag}Failed${dry}: ${event.reason ?? 'no reason known'} (code ${event.code}).`;
     }
   }
+}
+
+function locatorText(locator: ShownLocator): string {
+  const { protocol } = locator;
+  return `${peerText(locator)}${protocol === null || protocol === 'tcp' ? '' : `/${protocol}`}`;
 }
 
 function tagText(tag: SessionTag | undefined): string {

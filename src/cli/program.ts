@@ -3,13 +3,18 @@ import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
 import type { CommandContext, SharedOptions } from './command.js';
+import { daemon } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
 import { demo, type DemoOptions } from './commands/demo.js';
 import { discover, type DiscoverOptions } from './commands/discover.js';
+import { flood, type FloodOptions } from './commands/flood.js';
+import { getFlood, type GetFloodOptions } from './commands/get-flood.js';
 import { negotiate, type NegotiateOptions } from './commands/negotiate.js';
 import { offer, type OfferOptions } from './commands/offer.js';
+import { publish, type PublishOptions } from './commands/publish.js';
+import { synchronize, type SynchronizeOptions } from './commands/synchronize.js';
 import { Exit, describeFailure } from './exit.js';
-import type { Grasp } from './api.js';
+import type { Clock, Grasp } from './api.js';
 import { parseNumber } from './json-text.js';
 import { Output, type Streams } from './output.js';
 import type { Quantity } from './strategy.js';
@@ -19,6 +24,7 @@ import { parseValue } from './values.js';
 export interface World extends Streams {
   readonly version: string;
   readonly processId: number;
+  readonly clock: Clock;
   /** Aborts at SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   /** All of standard input as text. */
@@ -55,7 +61,9 @@ export async function run(argv: readonly string[], world: World): Promise<Exit> 
 
 function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
   const program = new Command('grasp')
-    .description('GRASP (RFC 8990) on the command line: discover, offer and negotiate objectives.')
+    .description(
+      'GRASP (RFC 8990) on the command line: discover, negotiate, synchronize and flood objectives.',
+    )
     .version(world.version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => world.stdout(text), writeErr: (text) => world.stderr(text) })
@@ -66,6 +74,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     output: new Output(world, { json: options.json === true, verbose: options.verbose === true }),
     signal: world.signal,
     processId: world.processId,
+    clock: world.clock,
     startEngine: () => world.startEngine(options),
   });
 
@@ -110,7 +119,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     .option('--min <N>', 'the least to accept of an amount (default: VALUE itself)', quantity)
     .option('--accept-any', 'accept whatever is offered')
     .option('--dry-run', 'negotiate without consequences (F_NEG_DRY)')
-    .option('--peer <ADDR[%IF]:PORT>', 'ask this peer instead of the first one discovered')
+    .addOption(peerOption('ask this peer instead of the first one discovered'))
     .option('--cbor', 'VALUE is CBOR in hex')
     .addOption(loopCountOption())
     .addOption(stepTimeoutOption())
@@ -120,6 +129,74 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
         setExit(await negotiate(contextOf(options), name, parseValue(text, options), options));
       },
     );
+
+  networked(program.command('synchronize'))
+    .description(
+      'Print the value of an objective (RFC 8990 2.5.6): what is flooded, else what the first one discovered has.',
+    )
+    .argument('<NAME>', 'name of the objective, e.g. EX1')
+    .addOption(peerOption('ask this peer, whatever is flooded'))
+    .addOption(loopCountOption())
+    .addOption(stepTimeoutOption())
+    .addHelpText('after', EXIT_HELP)
+    .action(async (name: string, options: SynchronizeOptions & SharedOptions) => {
+      setExit(await synchronize(contextOf(options), name, options));
+    });
+
+  networked(program.command('publish'))
+    .description('Answer synchronization requests with VALUE until interrupted (RFC 8990 2.5.6).')
+    .argument('<NAME>', 'name of the objective, e.g. EX1')
+    .argument('<VALUE>', 'what others get')
+    .option('--rapid', 'answers to discoveries hold VALUE too')
+    .option('--cbor', 'VALUE is CBOR in hex')
+    .addHelpText('after', VALUE_HELP + EXIT_HELP)
+    .action(
+      async (name: string, text: string, options: PublishOptions & SharedOptions & { cbor?: boolean }) => {
+        setExit(await publish(contextOf(options), name, parseValue(text, options), options));
+      },
+    );
+
+  networked(program.command('flood'))
+    .description('Send VALUE to every node of the network (RFC 8990 2.5.6.2); ends when it has left.')
+    .argument('<NAME>', 'name of the objective, e.g. EX1')
+    .argument('<VALUE>', 'what is flooded')
+    .option(
+      '--ttl <MS>',
+      'how long receivers keep it, 0: for ever (default: 60000, with --every at least 3.5 times that)',
+      uint32,
+    )
+    .option('--every <S>', 'repeat it after so many seconds, until interrupted', seconds)
+    .option(
+      '--locator <L>',
+      'tag it: ADDR:PORT, NAME:PORT (TCP, or with /udp) or a URI; [::]:PORT: the address of each link',
+    )
+    .option('--cbor', 'VALUE is CBOR in hex')
+    .addOption(loopCountOption())
+    .addHelpText('after', VALUE_HELP + EXIT_HELP)
+    .action(
+      async (name: string, text: string, options: FloodOptions & SharedOptions & { cbor?: boolean }) => {
+        setExit(await flood(contextOf(options), name, parseValue(text, options), options));
+      },
+    );
+
+  networked(program.command('get-flood'))
+    .description('Print what is flooded for an objective, newest first (RFC 8990 2.5.6.2).')
+    .argument('<NAME>', 'name of the objective, e.g. EX1')
+    .option('--watch', 'print each flood as it comes, until interrupted')
+    .option('--timeout <MS>', 'how long to wait for a first one (default: 0)', uint32)
+    .addHelpText('after', EXIT_HELP)
+    .action(async (name: string, options: GetFloodOptions & SharedOptions) => {
+      setExit(await getFlood(contextOf(options), name, options));
+    });
+
+  networked(program.command('daemon'))
+    .description(
+      'Run an engine without an ASA until interrupted: it relays between its interfaces, and caches.',
+    )
+    .addHelpText('after', EXIT_HELP)
+    .action(async (options: SharedOptions) => {
+      setExit(await daemon(contextOf(options)));
+    });
 
   shared(program.command('decode'))
     .description(
@@ -170,6 +247,10 @@ function loopCountOption(): Option {
   );
 }
 
+function peerOption(help: string): Option {
+  return new Option('--peer <ADDR[%IF]:PORT>', help);
+}
+
 function stepTimeoutOption(): Option {
   return new Option(
     '--timeout <MS>',
@@ -187,6 +268,16 @@ function integer(text: string, least: number, most: number): number {
 
 function uint32(text: string): number {
   return integer(text, 0, MAX_UINT32);
+}
+
+/** A period. */
+function seconds(text: string): number {
+  const value = Number(text);
+  const most = MAX_UINT32 / 1000;
+  if (!/^[0-9]+(\.[0-9]+)?$/.test(text) || value < 0.001 || value > most) {
+    throw new InvalidArgumentError(`It must be a number of seconds from 0.001 to ${Math.floor(most)}.`);
+  }
+  return value;
 }
 
 function grayCount(text: string): number {

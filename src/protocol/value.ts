@@ -6,7 +6,8 @@
  * shortest floats, tags, which it would interpret, and indefinite lengths) `value-exact.ts` takes over; both give
  * the same result wherever both apply. Hostile input never reaches either: the scanner goes first.
  */
-import { Decoder, Encoder } from 'cbor-x';
+// The package without its streams and its native string reader: a fifth of the time a thread takes to load.
+import { Decoder, Encoder } from 'cbor-x/encode';
 import { MAX_VALUE_DEPTH } from './constants.js';
 import { ErrorCode, GraspError } from './errors.js';
 import type { RefusalReason } from './reasons.js';

@@ -21,6 +21,8 @@ export interface DataPortOptions<In> {
   readonly onClose?: () => void;
   /** Events that may be under way unhandled before {@link DataPort.congested}; default 1024. */
   readonly window?: number;
+  /** As how many an arriving event counts in the window; must be what its sender gave. Default 1. */
+  readonly countOf?: (event: In) => number;
 }
 
 /**
@@ -71,30 +73,37 @@ export class DataPort<Out, In> {
     return this.#closed;
   }
 
-  /** Queues one event; the events of one turn leave together. After close: ignored. */
-  send(event: Out): void {
+  /** Queues one event; the events of one turn leave together. `count`: as how many it counts. After close: ignored. */
+  send(event: Out, count = 1): void {
     if (this.#closed) return;
     this.#queue.push(event);
-    this.#unhandled++;
+    this.#unhandled += count;
     if (this.#unhandled >= this.#window) this.#congested = true;
     this.#scheduleFlush();
   }
 
   close(): void {
     if (this.#closed) return;
-    this.#flush();
+    this.#post();
     this.#closed = true;
     this.#endpoint.close();
+  }
+
+  /** Sends what is queued at once: for events that have been gathered over a turn already. */
+  flush(): void {
+    this.#post();
   }
 
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#clock.defer(() => this.#flush());
+    this.#clock.defer(() => {
+      this.#flushing = false;
+      this.#post();
+    });
   }
 
-  #flush(): void {
-    this.#flushing = false;
+  #post(): void {
     if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
     const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm, window: this.#window };
     this.#queue = [];
@@ -113,7 +122,9 @@ export class DataPort<Out, In> {
     }
     if (batch.events.length === 0) return;
     this.#options.onEvents(batch.events);
-    this.#toConfirm += batch.events.length;
+    const { countOf } = this.#options;
+    if (!countOf) this.#toConfirm += batch.events.length;
+    else for (const event of batch.events) this.#toConfirm += countOf(event);
     // Confirmations ride on our own events; alone they are sent only when the peer could come to need them. Its
     // window counts for that, not ours: with a smaller one it would wait for ever.
     this.#peerWindow = batch.window ?? this.#peerWindow;

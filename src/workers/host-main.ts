@@ -35,15 +35,21 @@ export async function runHost(init: HostInit, world: World): Promise<HostControl
   return building;
 }
 
+/** Loads the code of the role only: loading is most of what the start of a thread takes. */
 async function build(init: HostInit, world: World): Promise<HostControl> {
   // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
   const substrate = await openSubstrate(init.substrate, world, true);
   const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
   switch (init.role) {
     case 'listener':
-      return createListenerHost(substrate, init.settings, world);
+      return createListenerHost(
+        (await import('../actors/listener.js')).Listener,
+        substrate,
+        init.settings,
+        world,
+      );
     case 'core':
-      return createCoreHost(substrate, init.settings, world, {
+      return createCoreHost((await import('../actors/core.js')).Core, substrate, init.settings, world, {
         portsChanged: (ports) => {
           // The supervisor may be gone already; then nobody needs to know.
           events.calls.portsChanged(ports).catch(() => undefined);
@@ -51,7 +57,13 @@ async function build(init: HostInit, world: World): Promise<HostControl> {
       });
     case 'sessions':
     case 'asa':
-      return createSessionsHost(init.name, substrate, init.settings, world);
+      return createSessionsHost(
+        (await import('../actors/session-host.js')).SessionHost,
+        init.name,
+        substrate,
+        init.settings,
+        world,
+      );
   }
 }
 

@@ -2,12 +2,12 @@
  * A host: the actors of one role in one thread, with the control calls the supervisor makes to them. The same
  * code runs in a worker (`entry.ts`) and inline in the caller's thread.
  */
-import { Core } from '../actors/core.js';
+import type { Core, CoreOptions } from '../actors/core.js';
 import type { Announcement, BoundPort, FromSessionHost, ToSessionHost } from '../actors/core-protocol.js';
 import type { Limits } from '../actors/limits.js';
-import { Listener } from '../actors/listener.js';
+import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
-import { SessionHost, type MachineForm } from '../actors/session-host.js';
+import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
@@ -68,13 +68,19 @@ export interface HostSettings {
   readonly listenSelf: boolean;
   /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
   readonly rapidAnswers: boolean;
-  /** How sessions' machines are run. */
+  /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
 }
 
+/** The owners of a role. Given, not imported: a thread loads the code of its own role only (`host-main.ts`). */
+export type ListenerClass = new (options: ListenerOptions) => Listener;
+export type CoreClass = new (options: CoreOptions) => Core;
+export type SessionHostClass = new (options: SessionHostOptions) => SessionHost;
+
 export function createListenerHost(
+  Listener: ListenerClass,
   substrate: Substrate,
   settings: HostSettings,
   world: World,
@@ -102,6 +108,7 @@ export function createListenerHost(
 }
 
 export function createCoreHost(
+  Core: CoreClass,
   substrate: Substrate,
   settings: HostSettings,
   world: World,
@@ -114,6 +121,7 @@ export function createCoreHost(
     substrate,
     counters,
     limits: settings.limits,
+    machines: settings.machines,
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
@@ -137,6 +145,7 @@ export function createCoreHost(
 }
 
 export function createSessionsHost(
+  SessionHost: SessionHostClass,
   name: string,
   substrate: Substrate,
   settings: HostSettings,

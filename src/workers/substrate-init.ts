@@ -1,11 +1,5 @@
 /** How each thread of an engine opens its view of the substrate. */
-import {
-  openPlainSubstrate,
-  openSimulatedSubstrate,
-  type PlainOptions,
-  type SimulatedNode,
-  type Substrate,
-} from '../substrate/index.js';
+import type { PlainOptions, SimulatedNode, Substrate } from '../substrate/index.js';
 import type { World } from './host.js';
 import { toEndpoint } from './ports.js';
 
@@ -32,12 +26,19 @@ export function substrateFor(
   return { init: { kind: 'simulated', port: there }, ports: [there] };
 }
 
-/** `lenient`: for one more thread of an engine that runs; see `openPlainSubstrate`. */
-export function openSubstrate(init: SubstrateInit, world: World, lenient = false): Promise<Substrate> {
+/**
+ * Loads only the substrate that is used: loading code is most of what the start of a thread takes. `lenient`: for one
+ * more thread of an engine that runs; see `openPlainSubstrate`.
+ */
+export async function openSubstrate(init: SubstrateInit, world: World, lenient = false): Promise<Substrate> {
   switch (init.kind) {
-    case 'plain':
+    case 'plain': {
+      const { openPlainSubstrate } = await import('../substrate/plain/index.js');
       return openPlainSubstrate(init.options, { clock: world.clock, lenient });
-    case 'simulated':
+    }
+    case 'simulated': {
+      const { openSimulatedSubstrate } = await import('../substrate/simulated/index.js');
       return openSimulatedSubstrate(toEndpoint(init.port), { clock: world.clock });
+    }
   }
 }

@@ -40,7 +40,7 @@ export interface SupervisorOptions {
   readonly listenSelf?: boolean | undefined;
   /** Answers discoveries that ask for a value with M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
   readonly rapidAnswers?: boolean | undefined;
-  /** How sessions' machines are run. Default `compiled`. */
+  /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
 

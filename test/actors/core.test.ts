@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramEvent } from '../../src/actors/core-protocol.js';
+import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
-import type { Stream, StreamHandlers } from '../../src/substrate/types.js';
+import type { Environment, Stream, StreamHandlers } from '../../src/substrate/types.js';
 import {
   addressBytes,
   CoreRig,
@@ -25,20 +25,20 @@ const FAR = 'fd00::51';
 /** Plays the listener, so that datagrams may come from anywhere. */
 function injector(engine: CoreEngine) {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramEvent, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
+  const send = (bytes: Uint8Array, address: string, from: number): void => {
+    port.send({
+      bytes: Uint8Array.from(bytes),
+      entries: Uint32Array.of(bytes.length, 0),
+      sources: [{ interface: 'l1', address, port: from }],
+    });
+  };
   return {
     /** A discovery of EX3 with that source. */
-    send: (address: string, sid: number, udpPort = 40_000) => {
-      port.send({
-        bytes: Uint8Array.from(encode(discovery('EX3', { sid }))),
-        interface: 'l1',
-        address,
-        port: udpPort,
-      });
-    },
-    sendBytes: (bytes: Uint8Array) =>
-      port.send({ bytes: Uint8Array.from(bytes), interface: 'l1', address: 'fe80::9', port: 40_000 }),
+    send: (address: string, sid: number, udpPort = 40_000) =>
+      send(encode(discovery('EX3', { sid })), address, udpPort),
+    sendBytes: (bytes: Uint8Array) => send(bytes, 'fe80::9', 40_000),
   };
 }
 
@@ -650,6 +650,38 @@ describe('discovery ports (§2.8.4)', () => {
     expect(peer.heard.slice(2).map((heard) => heard.interface)).toEqual(['l2']);
     expect(engine.counters.get('discovery-port.binding.lost')).toBe(1);
   });
+});
+
+test('§2.2 what was learnt on an interface goes when one of its name is made again between two looks', async () => {
+  const watchers: ((environment: Environment) => void)[] = [];
+  const engine = await rig.engine('engine', {
+    wrap: (substrate) =>
+      new Proxy(substrate, {
+        get: (target, key) => {
+          if (key === 'watch') {
+            return (watcher: (environment: Environment) => void) => {
+              watchers.push(watcher);
+              return () => undefined;
+            };
+          }
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      }),
+  });
+  const peer = await rig.peer('peer');
+  await engine.client().discover('EX3');
+  await peer.respond(peer.heard[0]!, 60_000, tcp6(FAR, 1));
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  const { environment } = engine.node;
+  const tell = (index: number, addresses: readonly string[]): void => {
+    const interfaces = environment.interfaces.map((info) => ({ ...info, index, addresses }));
+    for (const watcher of watchers) watcher({ ...environment, interfaces });
+  };
+  tell(environment.interfaces[0]!.index, ['2001:db8::77']); // renumbered: the peers are where they were
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  tell(environment.interfaces[0]!.index + 1, ['2001:db8::77']);
+  expect(engine.queue('discovery.cache').length).toBe(0);
 });
 
 describe('session ids for session hosts (§2.7, C-06)', () => {

@@ -205,6 +205,23 @@ describe('a handler that does not take', () => {
     expect([lone.queue('discovery').length, lone.queue('flood').length]).toEqual([0, 0]);
   });
 
+  test('limits.discoveryQueueBytes, floodQueueBytes: beyond them too, each queue by its own', async () => {
+    const peer = await rig.peer('peer');
+    const one = encode(discovery('EX3')).length;
+    const bytes = { discoveryQueueBytes: 3 * one, floodQueueBytes: 1 };
+    const lone = await rig.listener('host', { limits: { ...limits, ...bytes } });
+    for (let i = 0; i < 5; i++) peer.post(discovery('EX3'));
+    peer.post(flood('EX1', { sid: 1 }));
+    await rig.clock.settle();
+    expect(lone.counters.snapshot()).toEqual({
+      'multicast.received': 6,
+      'multicast.discovery.queue-full': 2,
+      'multicast.flood.queue-full': 1,
+    });
+    expect([lone.queue('discovery').length, lone.queue('flood').length]).toEqual([3, 0]);
+    expectBalanced(lone);
+  });
+
   test('a storm of floods does not starve discovery', async () => {
     const peer = await rig.peer('peer');
     const lone = await rig.listener('host', { limits });

@@ -12,8 +12,8 @@ import { negotiationSessionCases } from './cases/negotiation-session.js';
 import type { MachineSubject } from './cases/play.js';
 import { requestListenerCases } from './cases/request-listener.js';
 import { responseConnectionCases } from './cases/response-connection.js';
-import { unicastConnectionCases } from './cases/unicast-connection.js';
 import { synchronizationSessionCases } from './cases/synchronization-session.js';
+import { unicastConnectionCases } from './cases/unicast-connection.js';
 import { workerSupervisionCases } from './cases/worker-supervision.js';
 
 export const machines: MachineSubject[] = [

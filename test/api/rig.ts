@@ -9,12 +9,27 @@ import {
   type Objective,
   type ObjectiveOptions,
   type SimulatedNode,
+  type GraspOptions,
 } from '../../src/index.js';
+import { Stranger, Wire } from './wire.js';
 
 export class World {
   readonly clock = new SimulatedClock(1_000_000);
   readonly network = new SimulatedNetwork({ seed: 1, clock: this.clock });
   readonly #engines: Grasp[] = [];
+  readonly #strangers: Stranger[] = [];
+
+  /** Notes what is said from now on. */
+  wire(): Wire {
+    return new Wire(this.network);
+  }
+
+  /** A node without an engine. */
+  async stranger(name: string, links: readonly string[] = ['link']): Promise<Stranger> {
+    const stranger = await this.until(Stranger.open(this.network, this.clock, name, links));
+    this.#strangers.push(stranger);
+    return stranger;
+  }
 
   /** Lets virtual time pass until the promise has settled. */
   until<T>(promise: PromiseLike<T>): Promise<T> {
@@ -33,7 +48,11 @@ export class World {
 
   async engine(
     name: string,
-    options: { node?: Partial<NodeOptions>; limits?: Partial<Limits> } = {},
+    options: {
+      node?: Partial<NodeOptions>;
+      limits?: Partial<Limits>;
+      more?: Partial<GraspOptions>;
+    } = {},
   ): Promise<{ grasp: Grasp; node: SimulatedNode }> {
     const node = this.network.addNode(name, { links: ['link'], ...options.node });
     const grasp = await this.until(
@@ -43,6 +62,7 @@ export class World {
         clock: this.clock,
         cloneMessages: true,
         ...(options.limits ? { limits: options.limits } : {}),
+        ...options.more,
       }),
     );
     this.#engines.push(grasp);
@@ -60,6 +80,7 @@ export class World {
   }
 
   async close(): Promise<void> {
+    for (const stranger of this.#strangers) await this.until(stranger.close());
     for (const engine of this.#engines) await this.until(engine.close());
     this.network.close();
     await this.clock.settle();

@@ -1,5 +1,5 @@
 /** A command line without a process: what it prints is kept, its engine is whatever the test gives it. */
-import type { Grasp } from '../../src/cli/api.js';
+import { realTime, type Clock, type Grasp } from '../../src/cli/api.js';
 import type { SharedOptions } from '../../src/cli/command.js';
 import type { Exit } from '../../src/cli/exit.js';
 import { run, type World } from '../../src/cli/program.js';
@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly stdin?: string | undefined;
   readonly processId?: number | undefined;
+  /** Default: real time. */
+  readonly clock?: Clock | undefined;
   readonly startEngine?: ((options: SharedOptions) => Promise<Grasp>) | undefined;
   /** Called for each complete line of stdout as it is printed. */
   readonly onLine?: ((line: string) => void) | undefined;
@@ -30,6 +32,7 @@ export async function grasp(argv: readonly string[], options: RunOptions = {}): 
   const world: World = {
     version: '0.0.0-test',
     processId: options.processId ?? 1,
+    clock: options.clock ?? realTime,
     signal: options.signal ?? new AbortController().signal,
     stdout: (text) => {
       stdout += text;

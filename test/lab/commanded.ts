@@ -6,6 +6,11 @@ import { type Program, startAgent, type Line } from './program.js';
 export type Counts = Readonly<Record<string, number>>;
 
 export interface Snapshot {
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly addresses: readonly string[];
+  }[];
   readonly counters: Counts;
   readonly threads: readonly {
     readonly name: string;
@@ -49,7 +54,8 @@ export class Commanded {
     for (let same = 0; ;) {
       const now = await this.status();
       const busy = now.threads.some(({ queues }) =>
-        queues.some(({ name, length }) => name !== 'multicast.unhandled' && length > 0),
+        // What waits; a cache that is full of what has come is at rest.
+        queues.some(({ name, length }) => /^multicast\.(discovery|flood)$/.test(name) && length > 0),
       );
       const counted = JSON.stringify(now.counters);
       same = !busy && counted === last ? same + 1 : 0;
@@ -61,6 +67,9 @@ export class Commanded {
 
 export interface EnginePlan {
   readonly interface: string;
+  /** Instead of `interface`. */
+  readonly interfaces?: readonly string[];
+  readonly families?: readonly ('ipv6' | 'ipv4')[];
   readonly limits?: object;
   readonly hungAfterMs?: number;
 }

@@ -47,32 +47,35 @@ labDescribe('a storm of multicasts while the handler is blocked', () => {
     await lab.close();
   });
 
-  test('blocked 2 s at 20,000 datagrams/s: at most 16 MB more, sent = handled + the sum of named drops', async () => {
-    const { pid } = engine.program;
-    // What a burst needs with a handler at work is no growth: heaps and buffers are there afterwards.
-    await raw.call('storm', { datagrams: STORM, count: 3 * RATE, rate: RATE });
-    const before = await engine.quiet();
+  // The first is the first of the process; nothing has been warmed up.
+  test.each([1, 2, 3, 4])(
+    'storm %i: blocked 2 s at 20,000 datagrams/s: at most 16 MB more, sent = handled + the sum of named drops',
+    async () => {
+      const { pid } = engine.program;
+      const before = await engine.quiet();
+      const atRest = watchMemory(pid);
+      await engine.call('fail', { host: 'core', fault: 'block', ms: 2_000 });
+      const storm = await raw.call('storm', { datagrams: STORM, count: 3 * RATE, rate: RATE });
+      const after = await engine.quiet();
+      const most = mostMemory(pid);
 
-    const atRest = watchMemory(pid);
-    await engine.call('fail', { host: 'core', fault: 'block', ms: 2_000 });
-    const storm = await raw.call('storm', { datagrams: STORM, count: 3 * RATE, rate: RATE });
-    const after = await engine.quiet();
-    const most = mostMemory(pid);
+      const counts = growth(before.counters, after.counters);
+      const drops = sum(
+        counts,
+        /^multicast\.(kernel-dropped\.|.*queue-full$|too-big|malformed|other|own-copy)/,
+      );
+      expect(storm['failed']).toBe(0);
+      // It was a storm, and the handler was blocked: its queues overflowed.
+      expect(storm['ms']).toBeLessThan(3_500);
+      expect(counts['multicast.discovery.queue-full']).toBeGreaterThan(1_000);
+      expect(counts['multicast.flood.queue-full']).toBeGreaterThan(1_000);
+      expect(drops + (counts['multicast.handled'] ?? 0)).toBe(storm['sent']);
+      expect((most - atRest) / MB).toBeLessThanOrEqual(16);
+      expect(await engine.restarts()).toEqual({ supervisor: 0, core: 0, listener: 0, 'sessions-1': 0 });
+    },
+  );
 
-    const counts = growth(before.counters, after.counters);
-    const drops = sum(
-      counts,
-      /^multicast\.(kernel-dropped\.|.*queue-full$|too-big|malformed|other|own-copy)/,
-    );
-    expect(storm['failed']).toBe(0);
-    // It was a storm, and the handler was blocked: its queues overflowed.
-    expect(storm['ms']).toBeLessThan(3_500);
-    expect(counts['multicast.discovery.queue-full']).toBeGreaterThan(RATE / 2);
-    expect(counts['multicast.flood.queue-full']).toBeGreaterThan(RATE / 4);
-    expect(drops + (counts['multicast.handled'] ?? 0)).toBe(storm['sent']);
-    expect(most - atRest).toBeLessThanOrEqual(16 * MB);
-    expect(await engine.restarts()).toEqual({ supervisor: 0, core: 0, listener: 0, 'sessions-1': 0 });
-
+  test('and after all of them it discovers and negotiates', async () => {
     const found = await other.call('discover', { name: 'EX3' });
     expect(found['found']).toBe(true);
     expect(found['ms']).toBeLessThan(500);

@@ -127,6 +127,41 @@ describe('batches', () => {
 });
 
 describe('credit', () => {
+  test('an event may count as many: so many fill the window, and so many are confirmed', async () => {
+    const clock = new SimulatedClock();
+    const [one, other] = inlinePair(clock, { clone: true });
+    const credits: number[] = [];
+    const sender = new DataPort<string, never>(one, clock, {
+      window: 8,
+      onEvents: () => undefined,
+      onCredit: () => credits.push(sender.credit),
+    });
+    const got: string[] = [];
+    new DataPort<never, string>(other, clock, {
+      countOf: (event) => event.length,
+      onEvents: (events) => got.push(...events),
+    });
+    sender.send('abc', 3);
+    expect([sender.credit, sender.congested]).toEqual([5, false]);
+    sender.send('defgh', 5);
+    expect([sender.credit, sender.congested]).toEqual([0, true]);
+    await clock.settle();
+    expect(got).toEqual(['abc', 'defgh']);
+    expect([sender.credit, sender.congested, credits]).toEqual([8, false, [8]]);
+  });
+
+  test('flush: what is queued leaves now, once, and what follows in its own batch', async () => {
+    const { a, fromA, atB, clock } = rig();
+    a.send(1);
+    a.flush();
+    expect(fromA.map(({ events }) => events)).toEqual([[1]]);
+    a.flush();
+    a.send(2);
+    await clock.settle();
+    expect(fromA.map(({ events }) => events)).toEqual([[1], [2]]);
+    expect(atB).toEqual([1, 2]);
+  });
+
   test('congested at the window, credit again at half of it, told once', async () => {
     const far = silent(8);
     for (let i = 0; i < 7; i++) far.port.send(i);

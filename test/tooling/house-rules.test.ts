@@ -36,6 +36,8 @@ describe('imports between folders', () => {
     ['src/cli/main.ts', `import { Grasp } from 'anima-grasp';`],
     ['src/api/grasp.ts', `import { x } from '../../test/support.js';`],
     ['bench/negotiation.ts', `import { x } from '../src/actors/session.js';`],
+    ['test/conformance/peer.ts', `import { x } from '../../src/protocol/index.js';`],
+    ['test/conformance/adapters/anima-grasp.ts', `import { x } from '../../../src/workers/core.js';`],
   ])('%s must not: %s', (path, code) => {
     expect(lint(path, code)).toEqual(['house/folder-imports']);
   });
@@ -47,6 +49,7 @@ describe('imports between folders', () => {
     ['src/workers/place.ts', `const u = new URL('./core.js', import.meta.url);`],
     ['src/cli/main.ts', `const u = new URL('../../../package.json', import.meta.url);`],
     ['src/index.ts', `export { Grasp } from './api/grasp.js';`],
+    ['test/conformance/adapters/anima-grasp.ts', `import { x } from '../../../src/index.js';`],
     ['test/actors/session.test.ts', `import { x } from '../../src/workers/core.js';`],
   ])('%s may: %s', (path, code) => {
     expect(lint(path, code)).toEqual([]);

@@ -1,10 +1,11 @@
 /** `grasp negotiate NAME VALUE`: asks one peer for a value (RFC 8990 §2.5.5, initiator's side). */
 import type { NegotiateResult, Objective } from '../api.js';
-import { ErrorCode, GraspError, parseLocator } from '../../protocol/index.js';
+import { ErrorCode, GraspError } from '../../protocol/index.js';
 import { withAsa, type CommandContext } from '../command.js';
 import { converse, INTERRUPTED, outcomeOfFailure, outcomeOfResult } from '../converse.js';
 import { Exit, describeFailure, exitForCode, usageError } from '../exit.js';
 import type { Outcome, Output } from '../output.js';
+import { checkPeer } from '../peer-option.js';
 import { decideNegotiate, parseAmount, type Quantity } from '../strategy.js';
 import { inForm, type FormedValue } from '../values.js';
 
@@ -13,7 +14,7 @@ export interface NegotiateOptions {
   readonly min?: Quantity | undefined;
   readonly acceptAny?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
-  /** `ADDR[%IF]:PORT`; absent: whoever is discovered first. */
+  /** `ADDR[%IF]:PORT` or `NAME:PORT`; absent: whoever is discovered first. */
   readonly peer?: string | undefined;
   /** How long to wait for each answer, ms; absent: 60000 (GRASP_DEF_TIMEOUT). */
   readonly timeout?: number | undefined;
@@ -61,12 +62,7 @@ export async function negotiate(
   options: NegotiateOptions,
 ): Promise<Exit> {
   checkDemand(value.value, options.min);
-  if (options.peer !== undefined && parseLocator(options.peer) === undefined) {
-    throw usageError(
-      `--peer ${JSON.stringify(options.peer)} is no address with a port`,
-      'write [2001:db8::1]:4000, [fe80::1%eth0]:4000 or 192.0.2.1:4000',
-    );
-  }
+  checkPeer(options.peer);
   return withAsa(context, 'negotiate', async (asa) => {
     const objective = await asa.registerObjective({
       name,

@@ -1,9 +1,10 @@
 /** `grasp offer NAME VALUE`: answers negotiation requests (RFC 8990 §2.5.5, responder's side). */
 import type { Grasp, NegotiationSession, Objective } from '../api.js';
-import { withAsa, type CommandContext } from '../command.js';
+import { interrupted, withAsa, type CommandContext } from '../command.js';
 import { converse } from '../converse.js';
 import { Exit, exitForCode } from '../exit.js';
-import { peerText, type CliEvent, type Outcome } from '../output.js';
+import { peerText, type Outcome } from '../output.js';
+import { readyEvent } from '../ready.js';
 import { decideOffer, type Decision } from '../strategy.js';
 import type { FormedValue } from '../values.js';
 
@@ -62,8 +63,8 @@ class OfferServer {
       },
       once ? { concurrency: 1 } : {},
     );
-    output.event(await readyEvent(grasp, objective.name, listening.port));
-    await Promise.race(once ? [aborted(signal), begun.promise] : [aborted(signal)]);
+    output.event(await readyEvent(grasp, { objective: objective.name, port: listening.port }));
+    await Promise.race(once ? [interrupted(signal), begun.promise] : [interrupted(signal)]);
     await listening.stop();
     stopped.resolve();
     // Sessions under way decline by themselves when the signal aborts; their end lines come first.
@@ -90,30 +91,6 @@ class OfferServer {
     output.event({ event: 'end', tag, dryRun, ...outcome });
     return outcome;
   }
-}
-
-/** Where the objective can be reached from now on. */
-async function readyEvent(grasp: Grasp, objective: string, port: number): Promise<CliEvent> {
-  const { interfaces, security } = await grasp.status();
-  const address = interfaces.flatMap((i) => i.addresses)[0];
-  const linkLocal = interfaces.find((i) => i.linkLocal !== undefined);
-  return {
-    event: 'ready',
-    objective,
-    // As others reach it: a global or ULA address, else the link-local one, else only this machine.
-    address: address ?? linkLocal?.linkLocal ?? '::1',
-    interface: address === undefined ? linkLocal?.name : undefined,
-    port,
-    interfaces: interfaces.map((i) => i.name),
-    security,
-  };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

@@ -89,13 +89,10 @@ const cases: MachineCase[] = [
     cachedOnly('flood.relay.backlog'),
     { ...router, isBacklogged: () => true, isWithinRate: () => false },
   ),
-  on(
-    'G-2.5.6.2-12 one beyond the rate is cached, not relayed',
-    [],
-    flood,
-    cachedOnly('flood.relay.rate'),
-    { ...router, isWithinRate: () => false },
-  ),
+  on('G-2.5.6.2-12 one beyond the rate is cached, not relayed', [], flood, cachedOnly('flood.relay.rate'), {
+    ...router,
+    isWithinRate: () => false,
+  }),
 ];
 
 export const floodRelayCases: MachineSubject = { name: 'floodRelay', machine: floodRelayMachine, cases };

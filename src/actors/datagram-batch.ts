@@ -1,0 +1,78 @@
+/** How datagrams travel from the listener to the core: many in one piece of memory, in turn from two queues. */
+import type { DatagramBatch, DatagramEvent, DatagramSource } from './core-protocol.js';
+import type { DatagramQueue } from './datagram-queue.js';
+
+/** Sources looked at to name one again; a storm from more of them costs an entry each time. */
+const RECENT_SOURCES = 16;
+
+/**
+ * The `count` datagrams that go next, by turns from `first` and `second` while both have some. There must be as
+ * many.
+ */
+export function takeBatch(first: DatagramQueue, second: DatagramQueue, count: number): DatagramBatch {
+  const ofFirst = Math.min(first.length, Math.max(Math.ceil(count / 2), count - second.length));
+  const bytes = new Uint8Array(first.bytesOf(ofFirst) + second.bytesOf(count - ofFirst));
+  const entries = new Uint32Array(2 * count);
+  const sources: DatagramSource[] = [];
+  let [queue, other] = [first, second];
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const from = queue.length > 0 ? queue : other;
+    const source = indexOf(sources, from.source);
+    end = from.moveTo(bytes, end);
+    entries[2 * i] = end;
+    entries[2 * i + 1] = source;
+    [queue, other] = [other, queue];
+  }
+  return { bytes, entries, sources };
+}
+
+function indexOf(sources: DatagramSource[], source: DatagramSource): number {
+  const oldest = Math.max(0, sources.length - RECENT_SOURCES);
+  for (let i = sources.length - 1; i >= oldest; i--) if (sources[i] === source) return i;
+  return sources.push(source) - 1;
+}
+
+/** Datagrams in a batch. */
+export function datagramCount(batch: DatagramBatch): number {
+  return batch.entries.length / 2;
+}
+
+/** The datagrams of a batch, each in memory of its own: what keeps a part of one does not keep the batch. */
+export function* datagramsOf(batch: DatagramBatch): Generator<DatagramEvent, void> {
+  const { bytes, entries, sources } = batch;
+  for (let i = 0, begin = 0; i < entries.length; i += 2) {
+    const end = entries[i]!;
+    const source = sources[entries[i + 1]!]!;
+    yield {
+      bytes: bytes.slice(begin, end),
+      interface: source.interface,
+      address: source.address,
+      port: source.port,
+    };
+    begin = end;
+  }
+}
+
+/** Gives equal sources the same object, for as long as they are among those seen last. */
+export class RecentSources {
+  readonly #recent: (DatagramSource | undefined)[] = new Array<undefined>(RECENT_SOURCES).fill(undefined);
+  #next = 0;
+
+  of(datagram: DatagramSource): DatagramSource {
+    for (const known of this.#recent) {
+      if (
+        known?.address === datagram.address &&
+        known.port === datagram.port &&
+        known.interface === datagram.interface
+      ) {
+        return known;
+      }
+    }
+    const { interface: name, address, port } = datagram;
+    const source: DatagramSource = { interface: name, address, port };
+    this.#recent[this.#next] = source;
+    this.#next = (this.#next + 1) % RECENT_SOURCES;
+    return source;
+  }
+}

@@ -1,0 +1,122 @@
+/** request_negotiate: RFC 8991 §2.3.5, RFC 8990 §2.5.5 and §2.8.6. */
+import { decodeValue, encodeValue, ErrorCode, GraspError, objectiveFlags } from '../protocol/index.js';
+import type { Target } from '../substrate/types.js';
+import type { ObjectiveHead } from '../workers/engine-control.js';
+import { answered } from './answering.js';
+import { checkedLoopCount, timeoutOf } from './checks.js';
+import type { Client } from './client.js';
+import type { Objective } from './objective.js';
+import { toTarget, type PeerLike } from './peer.js';
+import { discovered, known, usable, type Search } from './peers.js';
+import { NegotiationSession, type NegotiateResult } from './session.js';
+import { SessionError } from './sessions-line.js';
+
+/** ms to wait for a TCP connection to a peer before the request fails with 18 or 34. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+export interface RequestOptions {
+  /** Where to; default: the first usable locator of a discovery, which ends there (D-08). */
+  readonly peer?: PeerLike | null | undefined;
+  /** ms to wait for the peer's answer; default and 0: 60000. */
+  readonly timeoutMs?: number | null | undefined;
+  /** Only try what would happen (F_NEG_DRY); the objective must be registered with `dryRun`. */
+  readonly dryRun?: boolean | undefined;
+  /** 1 … 255; default the objective's. */
+  readonly loopCount?: number | undefined;
+  /** Ends the discovery or declines the session; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A request that has been checked. */
+interface Request {
+  readonly client: Client;
+  readonly asa: number;
+  readonly objective: Objective;
+  readonly head: ObjectiveHead;
+  readonly value: Uint8Array;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Sends M_REQ_NEG to the peer, or to whoever supports the objective, and waits for the answer. */
+export async function requestNegotiate(
+  client: Client,
+  objective: Objective,
+  value: unknown,
+  options: RequestOptions,
+): Promise<NegotiateResult> {
+  const { asa } = objective;
+  const { signal, dryRun = false } = options;
+  const timeoutMs = timeoutOf(options.timeoutMs);
+  const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
+  const bytes = encodeValue(value);
+  const peer = options.peer === undefined || options.peer === null ? undefined : toTarget(options.peer);
+  if (objective.deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
+  if (!objective.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(objective.name));
+  if (dryRun && !objective.dryRun) throw new GraspError(ErrorCode.notDry, JSON.stringify(objective.name));
+  signal?.throwIfAborted();
+  const { name } = objective;
+  const head: ObjectiveHead = { name, flags: objectiveFlags(objective, { dryRun }), loopCount };
+  const request: Request = { client, asa: asa.handle, objective, head, value: bytes, timeoutMs, signal };
+  if (peer) return ask(request, peer);
+
+  let refused: SessionError | undefined;
+  for await (const target of responders({
+    ...request,
+    objective: { ...head, flags: objectiveFlags(objective) },
+  })) {
+    try {
+      return await ask(request, target);
+    } catch (error) {
+      // Nobody accepts connections there: the next one may.
+      if (!(error instanceof SessionError) || error.code !== ErrorCode.sockErrNegRq) throw error;
+      refused = error;
+    }
+  }
+  throw refused ?? new GraspError(ErrorCode.noDiscReply, JSON.stringify(name));
+}
+
+/** Those known already, then, if none of them took the request, those of a new discovery. */
+async function* responders(search: Search): AsyncGenerator<Target> {
+  const cached = await known(search);
+  for (const each of cached) {
+    const locator = usable(each);
+    if (locator) yield toTarget(locator);
+  }
+  for await (const each of discovered(search, cached)) {
+    const locator = usable(each);
+    if (locator) yield toTarget(locator);
+  }
+}
+
+async function ask(request: Request, target: Target): Promise<NegotiateResult> {
+  const { client, head, objective, timeoutMs, value, signal } = request;
+  const line = await client.lineForRequest();
+  signal?.throwIfAborted();
+  const key = client.nextNumber();
+  const answering = line.call({
+    t: 'request',
+    session: key,
+    asa: request.asa,
+    objective: head,
+    value,
+    target,
+    connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+    timeoutMs,
+    maxMessageBytes: objective.maxMessageBytes,
+  });
+  const answer = await answered(line, key, answering, signal);
+  if (answer.state === 'declined') return answer;
+  if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(value) };
+  const session = new NegotiationSession({
+    line,
+    key,
+    role: 'initiator',
+    head,
+    sessionId: answer.sessionId,
+    remote: answer.remote,
+    value: answer.value,
+    loopCount: answer.loopCount,
+  });
+  return { state: 'offered', session, value: session.value, loopCount: session.loopCount };
+}

@@ -1,0 +1,2 @@
+/** RFC 8990 §2.10: objectives. */
+export {};

@@ -1,0 +1,2 @@
+/** RFC 8990 §2.9: options. */
+export {};
