@@ -207,7 +207,8 @@ class Lane {
       await this.#limited(row.body(t), limit);
       verdict = { status: 'passed', reason: '' };
     } catch (error) {
-      if (error instanceof Unsupported) verdict = { status: 'notApplicable', reason: error.message };
+      const unsupported = error instanceof Unsupported ? error.message : this.#adapter?.unsupported;
+      if (unsupported !== undefined) verdict = { status: 'notApplicable', reason: unsupported };
       else {
         verdict = { status: 'failed', reason: report(error, journal) };
         spoilt ||= !(error instanceof Violation || error instanceof CallFailed);
@@ -232,6 +233,7 @@ class Lane {
       this.hello = (await this.#adapter.promptly('hello')) as unknown as Hello;
     }
     this.#adapter.journal = journal;
+    this.#adapter.unsupported = undefined;
     return { lab: this.#lab, adapter: this.#adapter, hello: this.hello! };
   }
 
