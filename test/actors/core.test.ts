@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
 import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
-import type { Stream, StreamHandlers } from '../../src/substrate/types.js';
+import type { Environment, Stream, StreamHandlers } from '../../src/substrate/types.js';
 import {
   addressBytes,
   CoreRig,
@@ -598,6 +598,38 @@ describe('discovery ports (§2.8.4)', () => {
     expect(peer.heard.slice(2).map((heard) => heard.interface)).toEqual(['l2']);
     expect(engine.counters.get('discovery-port.binding.lost')).toBe(1);
   });
+});
+
+test('§2.2 what was learnt on an interface goes when one of its name is made again between two looks', async () => {
+  const watchers: ((environment: Environment) => void)[] = [];
+  const engine = await rig.engine('engine', {
+    wrap: (substrate) =>
+      new Proxy(substrate, {
+        get: (target, key) => {
+          if (key === 'watch') {
+            return (watcher: (environment: Environment) => void) => {
+              watchers.push(watcher);
+              return () => undefined;
+            };
+          }
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      }),
+  });
+  const peer = await rig.peer('peer');
+  await engine.client().discover('EX3');
+  await peer.respond(peer.heard[0]!, 60_000, tcp6(FAR, 1));
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  const { environment } = engine.node;
+  const tell = (index: number, addresses: readonly string[]): void => {
+    const interfaces = environment.interfaces.map((info) => ({ ...info, index, addresses }));
+    for (const watcher of watchers) watcher({ ...environment, interfaces });
+  };
+  tell(environment.interfaces[0]!.index, ['2001:db8::77']); // renumbered: the peers are where they were
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  tell(environment.interfaces[0]!.index + 1, ['2001:db8::77']);
+  expect(engine.queue('discovery.cache').length).toBe(0);
 });
 
 describe('session ids for session hosts (§2.7, C-06)', () => {

@@ -210,7 +210,7 @@ class Lane {
       const unsupported = error instanceof Unsupported ? error.message : this.#adapter?.unsupported;
       if (unsupported !== undefined) verdict = { status: 'notApplicable', reason: unsupported };
       else {
-        verdict = { status: 'failed', reason: report(error, journal) };
+        verdict = { status: 'failed', reason: `${report(error, journal)}${await this.#engineReport()}` };
         spoilt ||= !(error instanceof Violation || error instanceof CallFailed);
       }
     }
@@ -235,6 +235,19 @@ class Lane {
     this.#adapter.journal = journal;
     this.#adapter.unsupported = undefined;
     return { lab: this.#lab, adapter: this.#adapter, hello: this.hello! };
+  }
+
+  /** What the engine says of itself, if its adapter can tell. */
+  async #engineReport(): Promise<string> {
+    const adapter = this.#adapter;
+    if (!adapter || adapter.end !== undefined || !this.hello?.capabilities.includes('report')) return '';
+    adapter.journal = undefined;
+    try {
+      const { text } = await adapter.promptly('report');
+      return `\n  the engine reports: ${String(text)}`;
+    } catch (error) {
+      return `\n  the engine reports nothing: ${(error as Error).message}`;
+    }
   }
 
   /** Stops the engine; an adapter that cannot, or whose row went wrong in an unknown way, is replaced. */

@@ -166,6 +166,7 @@ serveAdapter(
         'no-security',
         'ipv4',
         'poll',
+        'report',
         'tcp-discovery',
         'rapid',
       ],
@@ -210,6 +211,19 @@ serveAdapter(
     status: async (args) => {
       const { interfaces, security } = await running(args).grasp.status();
       return { interfaces, security };
+    },
+    report: async () => {
+      const all = await Promise.all(
+        [...engines].map(async ([label, { grasp }]) => {
+          const { threads, counters } = await grasp.status();
+          const restarted = threads.flatMap((each) =>
+            each.restarts ? [`${each.name} ×${each.restarts}`] : [],
+          );
+          const counted = Object.entries(counters).flatMap(([what, n]) => (n ? [`${what} ${n}`] : []));
+          return `${label}: restarted ${restarted.join(', ') || 'nothing'}; ${counted.join(', ')}`;
+        }),
+      );
+      return { text: all.join('\n') };
     },
     registerAsa: async (args) => {
       const [code, handle] = await running(args).facade.register_asa(args['name'] as string);
@@ -264,7 +278,7 @@ serveAdapter(
         .finally(() => (done = true));
       // The call itself does not say when it is in effect; the engine's status does.
       while (!done && (await listens()) === 0);
-      event('listening');
+      if (!done) event('listening');
       const [code, session, request] = await call;
       check(args, code);
       return { session: keep(session!, request!), objective: fromObjective(request!) };
