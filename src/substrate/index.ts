@@ -4,6 +4,7 @@
  */
 export * from './types.js';
 export { addressForSelf, initiatorAddress, isOwnAddress, isUsable, ownAddress } from './own-address.js';
+export { linkLocalOnly } from './link-local.js';
 export { openPlainSubstrate, type PlainOptions } from './plain/index.js';
 export {
   openSimulatedSubstrate,
