@@ -7,7 +7,7 @@ row('G-2.5.6.2-06', async (t) => {
   const sid = await t.flood('EX1', { loopCount: 3 });
   await t.heard(t.q, M_FLOOD, { sid });
   await t.never(
-    () => (t.p2.heard((m) => m[1] === sid).length > 1 ? 'a copy on i1' : undefined),
+    () => (t.p2.heard((m) => m[1] === sid).length > 0 ? 'a copy on i1' : undefined),
     500,
     'relayed flood',
   );
