@@ -25,13 +25,17 @@ import { eNegotiates, eSynchronizes, having, pNegotiates, taken } from './parts.
 
 row('G-2.8.2-01', { slowMs: 20_000 }, async (t) => {
   await allMessages(t);
+  const names = new Set<string>();
+  let n = 0;
   for (const vector of vectorsOf((each) => each.group === 'discovery' && each.expect === 'process')) {
     // A session ID of its own where several are encodings of one message.
-    const hex = vector.hex.replace('03e8', freshSid().toString(16).padStart(8, '0').slice(0, 4));
+    const fresh = (3000 + n++).toString(16).padStart(4, '0');
+    const hex = messageOf(vector)[1] === 1000 ? vector.hex.replace('03e8', fresh) : vector.hex;
     const m = messageOf({ ...vector, hex });
     const [name] = m[3] as [string];
     if (name === '') continue; // no engine need let it be registered
-    await listen(t, name);
+    if (!names.has(name)) await listen(t, name);
+    names.add(name);
     const pair = await t.p.pair();
     await pair.multicast(Buffer.from(hex, 'hex'));
     const conn = await pair.accept();
@@ -41,34 +45,30 @@ row('G-2.8.2-01', { slowMs: 20_000 }, async (t) => {
   }
 });
 
-const listened = new WeakMap<T, Set<string>>();
-
 async function listen(t: T, name: string): Promise<void> {
-  const names = listened.get(t) ?? new Set<string>();
-  listened.set(t, names);
-  if (names.has(name)) return;
-  names.add(name);
-  const { request } = await t.listening({ name });
+  const asa = await having(t, name, 'negotiate');
+  const { request } = await t.engine.listenNegotiate(asa, { name, negotiate: true });
   request.catch(() => undefined); // ends with the engine
 }
 
 /** E sends a message of each type, with all kinds of options: they follow the CDDL. */
 async function allMessages(t: T): Promise<void> {
   const conns: Conn[] = [];
-  const { asa, session, conn, sid } = await pNegotiates(t);
+  const [name, synch] = [t.name(), t.name()];
+  const { asa, session, conn, sid } = await pNegotiates(t, { name });
   await t.engine.negotiateWait(asa, session, 1000);
-  const step = t.engine.negotiateStep(asa, session, { name: 'EX1', value: new Map([[1, null]]) });
+  const step = t.engine.negotiateStep(asa, session, { name, value: new Map([[1, null]]) });
   await conn.next();
   await conn.next();
-  await conn.send(message.negotiate(sid, ['EX1', NEG, 4, 3]));
+  await conn.send(message.negotiate(sid, [name, NEG, 4, 3]));
   t.answer(await taken(t, step), 'offered');
   await t.engine.endNegotiate(asa, session, false, 'no');
   await conn.closes();
-  const own = await eNegotiates(t, { value: undefined });
+  const own = await eNegotiates(t, { name, value: undefined });
   await own.conn.send(message.accept(own.sid));
   t.answer(await taken(t, own.call), 'accepted');
-  const synchronization = await eSynchronizes(t);
-  await synchronization.conn.send(message.synch(synchronization.sid, ['EX2', SYNCH, 6, 7]));
+  const synchronization = await eSynchronizes(t, { name: synch });
+  await synchronization.conn.send(message.synch(synchronization.sid, [synch, SYNCH, 6, 7]));
   await taken(t, synchronization.call);
   await t.synchronizing({ name: 'EX4', value: 7 });
   const { place, response } = await t.discovered(t.p, 'EX4');
@@ -217,6 +217,7 @@ row('G-2.8.3-02', async (t) => {
 
 row('G-2.8.3-03', async (t) => {
   const { place, conn: running, session, asa, sid } = await pNegotiates(t);
+  await listen(t, 'EX1');
   const resident = (): number => {
     const status = readFileSync(`/proc/${t.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
@@ -324,6 +325,7 @@ row('G-2.8.12-05', async (t) => {
   await waiting.conn.send(invalid(waiting.sid));
   await quiet(waiting.conn, 1, 'to a request that waits');
   const { conn, place, sid } = await pNegotiates(t);
+  await listen(t, 'EX1');
   await conn.send(invalid(sid), invalid(t.sid()));
   await quiet(conn, 0, 'on an open session');
   const first = await t.p.connect(place.address, place.port);
