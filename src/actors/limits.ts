@@ -37,6 +37,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly responsesWaiting: number;
   /** The same towards one source address. */
   readonly responsesWaitingPerSource: number;
+  /** Sources remembered because a connect to them has succeeded: served before others; the oldest go first. */
+  readonly responseKnownSources: number;
   /** ms an M_RESPONSE waits before its discovery is taken to be over: `response.shed`. */
   readonly responseWaitMs: number;
   /** ms after which a connect under way gives way to one that waits; tried again once, ten times as long. */
@@ -109,6 +111,7 @@ export const DEFAULT_LIMITS: Limits = {
   responsesPerSource: 8,
   responsesWaiting: 8_192,
   responsesWaitingPerSource: 256,
+  responseKnownSources: 1_024,
   responseWaitMs: 1_000,
   responseYieldMs: 10,
   responseConnectMs: 1_000,

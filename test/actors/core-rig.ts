@@ -59,6 +59,8 @@ export function addressBytes(address: string): Uint8Array {
 export interface NodeChoice {
   readonly links?: readonly string[];
   readonly ula?: boolean;
+  readonly ipv6?: boolean;
+  readonly ipv4?: boolean;
 }
 
 export interface CoreEngineOptions extends NodeChoice {
@@ -94,7 +96,7 @@ export class CoreRig {
     try {
       node = this.network.node(name);
     } catch {
-      node = this.network.addNode(name, { links: choice.links ?? ['l1'], ula: choice.ula });
+      node = this.network.addNode(name, { ...choice, links: choice.links ?? ['l1'] });
     }
     const [theirs, ours] = inlinePair(this.clock, { clone: true });
     node.connectPort(theirs);

@@ -14,6 +14,8 @@ import './rows/index.js';
 export interface SuiteOptions {
   /** `anima-grasp` (default), `graspy`, or the path of an adapter program. */
   readonly adapter?: string | undefined;
+  /** The command that starts the adapter, instead. */
+  readonly command?: readonly string[] | undefined;
   /** Leaves out rows that take more than 5 s. */
   readonly quick?: boolean | undefined;
   /** Only these rows: ids, or beginnings of ids that end in `*`. */
@@ -87,7 +89,7 @@ function chosen(requirement: Requirement, only: readonly string[] | undefined): 
 export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult> {
   const began = now();
   setPatience(options.patience ?? 1);
-  const command = adapterCommand(options.adapter ?? 'anima-grasp');
+  const command = options.command ?? adapterCommand(options.adapter ?? 'anima-grasp');
   const results = new Map<string, RowResult>();
   const skipped: string[] = [];
   const [quickRows, slowRows]: [Row[], Row[]] = [[], []];
