@@ -28,13 +28,15 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
-  /** How the multicast handler is run. Default `compiled`. */
+  /** How the multicast handler and the flood relay are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
   /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
   readonly rapidAnswers?: boolean | undefined;
+  /** Testing: own locators are told in O_DIVERT. Default false. */
+  readonly forceDivert?: boolean | undefined;
   /** A DULL instance, on a substrate that shows its link only (RFC 8990 §2.5.2). */
   readonly dull?: DullRules | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
@@ -117,7 +119,7 @@ export class Core {
       clock,
       counters,
       limits,
-      rapid: () => this.#discoveries.asksForValues,
+      rapid: () => this.#discoveries.asksForValues || this.#relays.asksForValues,
       dull,
       onResponse: (message, interfaceName) => {
         if (this.#discoveries.deliver(message, interfaceName)) return;
@@ -125,8 +127,8 @@ export class Core {
         if (!this.#relays.deliver(message, interfaceName)) counters.add('response.unmatched');
       },
       onValue: (message, interfaceName, remote) => {
-        if (!this.#discoveries.deliverValue(message, interfaceName, remote))
-          counters.add('response.unmatched');
+        if (this.#discoveries.deliverValue(message, interfaceName, remote)) return;
+        if (!this.#relays.deliverValue(message, interfaceName)) counters.add('response.unmatched');
       },
     });
     this.#floods = new Floods({
@@ -135,10 +137,14 @@ export class Core {
       substrate,
       counters,
       limits,
+      machines: options.machines,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
-      localInitiator: () => addressBytes(addressForSelf(substrate.environment))!,
+      localInitiator: () => {
+        const { environment } = substrate;
+        return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
+      },
       dull,
       send,
       isCongested: (client) => this.#clients.isCongested(client),
@@ -150,6 +156,7 @@ export class Core {
       limits,
       machines: options.machines,
       rapidAnswers: options.rapidAnswers ?? false,
+      forceDivert: options.forceDivert ?? false,
       dull,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,

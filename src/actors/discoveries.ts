@@ -133,11 +133,7 @@ export class Discoveries {
    * with it. News for every discovery of the objective under way: many at once must not depend on as many answers of
    * a peer that limits them.
    */
-  learn(
-    asked: Pick<WireObjective, 'name' | 'value'>,
-    message: ResponseMessage,
-    interfaceName: string,
-  ): void {
+  learn(asked: Pick<WireObjective, 'name' | 'value'>, message: ResponseMessage, interfaceName: string): void {
     const now = this.#options.clock.now();
     const rapid = rapidValue(asked, message.objective);
     const entry =
@@ -240,8 +236,7 @@ export class Discoveries {
       keep: (message, interfaceName) => {
         this.learn({ name: session.call.objective.name, value: session.call.value }, message, interfaceName);
       },
-      keepValue: (message, interfaceName, remote) =>
-        this.#keepValue(session, message, interfaceName, remote),
+      keepValue: (message, interfaceName, remote) => this.#keepValue(session, message, interfaceName, remote),
       finish: (failure) => this.#finish(session, failure),
     };
     session.actor = startActor(

@@ -6,7 +6,7 @@
  * Whoever asked waits 100 ms longer, so that what arrives last is passed back in time.
  */
 import { setup } from 'xstate';
-import type { ResponseMessage } from '../protocol/index.js';
+import type { ResponseMessage, SynchMessage } from '../protocol/index.js';
 
 export interface DiscoveryRelayPort {
   /** The discovery as it came, with its loop count − 1, on every other interface. */
@@ -15,6 +15,8 @@ export interface DiscoveryRelayPort {
   stopTimer(): void;
   /** Caches what a response says and sends it back as O_DIVERT. */
   passBack(message: ResponseMessage, interfaceName: string): void;
+  /** Sends the value back that came in place of a response (§2.5.6.3). */
+  passValueBack(message: SynchMessage): void;
   count(reason: string): void;
   /** Nothing more will be passed back. */
   release(): void;
@@ -28,6 +30,7 @@ export interface DiscoveryRelayContext {
 
 export type DiscoveryRelayEvent =
   | { readonly type: 'response.received'; readonly message: ResponseMessage; readonly interface: string }
+  | { readonly type: 'value.received'; readonly message: SynchMessage; readonly interface: string }
   | { readonly type: 'timer.expired' }
   /** No interface took it: nobody can answer. */
   | { readonly type: 'send.failed' }
@@ -43,7 +46,8 @@ export const discoveryRelayMachine = setup({
   guards: {
     /** It was not sent there, so nobody there answers it. */
     fromIncomingInterface: ({ context, event }) =>
-      event.type === 'response.received' && event.interface === context.interface,
+      (event.type === 'response.received' || event.type === 'value.received') &&
+      event.interface === context.interface,
   },
   actions: {
     send: ({ context }) => context.port.send(),
@@ -51,6 +55,9 @@ export const discoveryRelayMachine = setup({
     stopTimer: ({ context }) => context.port.stopTimer(),
     passBack: ({ context, event }) => {
       if (event.type === 'response.received') context.port.passBack(event.message, event.interface);
+    },
+    passValueBack: ({ context, event }) => {
+      if (event.type === 'value.received') context.port.passValueBack(event.message);
     },
     release: ({ context }) => context.port.release(),
     count: ({ context }, params: { reason: string }) => context.port.count(params.reason),
@@ -70,6 +77,13 @@ export const discoveryRelayMachine = setup({
             actions: { type: 'count', params: { reason: 'relay.response.wrong-side' } },
           },
           { actions: 'passBack' },
+        ],
+        'value.received': [
+          {
+            guard: 'fromIncomingInterface',
+            actions: { type: 'count', params: { reason: 'relay.response.wrong-side' } },
+          },
+          { actions: 'passValueBack' },
         ],
         'timer.expired': { target: 'done' },
         'send.failed': { target: 'done' },

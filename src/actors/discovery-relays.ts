@@ -7,6 +7,7 @@ import {
   DISCOVERY_TIMEOUT_PER_HOP_MS,
   encodedSize,
   encodeMessage,
+  F_SYNCH,
   GRASP_DEF_MAX_SIZE,
   hasValue,
   locatorKey,
@@ -18,6 +19,7 @@ import {
   usableInDivert,
   type DiscoveryMessage,
   type ResponseMessage,
+  type SynchMessage,
   type WireLocator,
   type WireObjective,
 } from '../protocol/index.js';
@@ -53,6 +55,8 @@ interface Relay {
   readonly arrival: Arrival;
   /** Keys of the locators passed back. */
   readonly passed: Set<string>;
+  /** It asks for a value (§2.5.6.3): M_SYNCH may come. */
+  readonly asksForValue: boolean;
   actor: Actor<typeof discoveryRelayMachine> | undefined;
 }
 
@@ -62,6 +66,8 @@ export class DiscoveryRelays {
   readonly #buckets = new Map<string, TokenBucket>();
   /** Oldest first. */
   readonly #relays = new Map<string, Relay>();
+  /** Those that ask for a value. */
+  readonly #asking = new Set<Relay>();
 
   constructor(options: DiscoveryRelaysOptions) {
     this.#options = options;
@@ -108,6 +114,21 @@ export class DiscoveryRelays {
     return true;
   }
 
+  get asksForValues(): boolean {
+    return this.#asking.size > 0;
+  }
+
+  /** An M_SYNCH that came by this interface; it names no initiator, so the objective has to tell. */
+  deliverValue(message: SynchMessage, interfaceName: string): boolean {
+    for (const { discovery, actor } of this.#asking) {
+      if (discovery.sessionId !== message.sessionId || discovery.objective.name !== message.objective.name)
+        continue;
+      actor?.send({ type: 'value.received', message, interface: interfaceName });
+      return true;
+    }
+    return false;
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
@@ -145,6 +166,7 @@ export class DiscoveryRelays {
       },
       arrival,
       passed: new Set(),
+      asksForValue: objective.value !== undefined && (objective.flags & F_SYNCH) !== 0,
       actor: undefined,
     };
     const letGo = arrival.reply?.hold();
@@ -158,13 +180,16 @@ export class DiscoveryRelays {
       },
       stopTimer: () => clock.clearTimeout(timer),
       passBack: (response, interfaceName) => this.#passBack(relay, response, interfaceName),
+      passValueBack: (value) => this.#passValueBack(relay, value),
       count: (reason) => counters.add(reason),
       release: () => {
         this.#relays.delete(relay.key);
+        this.#asking.delete(relay);
         letGo?.();
       },
     };
     this.#relays.set(relay.key, relay);
+    if (relay.asksForValue) this.#asking.add(relay);
     relay.actor = startActor(
       discoveryRelayMachine,
       { input: { port, interface: arrival.interface } },
@@ -226,7 +251,19 @@ export class DiscoveryRelays {
       sendBack(encodeMessage(answer), relay.arrival);
     }
   }
+
+  /** Whoever answers a discovery with its value knows only the relay: the value goes on as it is, once. */
+  #passValueBack(relay: Relay, message: SynchMessage): void {
+    const { counters, sendBack } = this.#options;
+    if (relay.passed.has(VALUE)) return counters.add('relay.response.repeated');
+    relay.passed.add(VALUE);
+    counters.add('relay.response.passed');
+    sendBack(encodeMessage(message), relay.arrival);
+  }
 }
+
+/** The keys of `passed` are those of locators, and this for a value. */
+const VALUE = 'value';
 
 /** §2.8.3: as many locators as fit; the objective only where it does not cost one. */
 function diverted(
@@ -235,7 +272,11 @@ function diverted(
   objective: WireObjective | undefined,
 ): ResponseMessage | undefined {
   const fitting: WireLocator[] = [];
-  const answer = (divert: readonly WireLocator[]): ResponseMessage => ({ ...empty, divert, objective: undefined });
+  const answer = (divert: readonly WireLocator[]): ResponseMessage => ({
+    ...empty,
+    divert,
+    objective: undefined,
+  });
   for (const locator of locators) {
     if (encodedSize(answer([...fitting, locator])) <= GRASP_DEF_MAX_SIZE) fitting.push(locator);
   }

@@ -24,6 +24,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock, Counters, RandomFill } from '../runtime/index.js';
 import { SubstrateError, type PortPair, type Substrate } from '../substrate/types.js';
+import { compileMachine, type MachineForm } from './compiled-machine.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { addressBytes } from './discoveries.js';
 import { floodRelayMachine, type FloodRelayPort } from './flood-relay.js';
@@ -33,12 +34,16 @@ import { census, rethrowLater, startActor, type ActorCount, type QueueStatus } f
 import type { Arrival } from './multicast-handler.js';
 import type { Failure } from './session-protocol.js';
 
+const compiledRelay = compileMachine(floodRelayMachine) as unknown as typeof floodRelayMachine;
+
 export interface FloodsOptions {
   readonly clock: Clock;
   readonly random: RandomFill;
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits;
+  /** How the flood relay is run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly nextSessionId: () => number;
   /** The ports multicasts are sent from. */
   readonly pairs: () => readonly PortPair[];
@@ -101,7 +106,7 @@ export class Floods {
       count: (reason) => counters.add(reason),
     };
     this.#relay = startActor(
-      floodRelayMachine,
+      options.machines === 'interpreted' ? floodRelayMachine : compiledRelay,
       { input: { port } },
       // As with the multicast handler: if this throws, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },
@@ -130,7 +135,7 @@ export class Floods {
       case 'flood.get':
         return this.#tell(client, call.call, call.objective);
       case 'flood.watch':
-        return this.#watches.add({ client, call: call.call, objective: call.objective });
+        return this.#watch(client, call.call, call.objective);
       case 'flood.expire':
         if (this.#cache.remove(call.objective, call.locator, clock.now()))
           this.#watches.changed(call.objective);
@@ -165,6 +170,7 @@ export class Floods {
         { name: 'flood.cache', length: this.#cache.size, limit: limits.floodCache },
         { name: 'flood.memory', length: this.#relayed.size, limit: limits.floodMemory },
         { name: 'flood.own-memory', length: this.#own.size, limit: limits.ownFloodMemory },
+        { name: 'flood.watches', length: this.#watches.size, limit: limits.floodWatches },
         { name: 'flood.sending', length: this.#underWay, limit: limits.floodRelaysInFlight },
       ],
     };
@@ -279,6 +285,13 @@ export class Floods {
         () => settle('multicast.send-failed'),
       );
     }
+  }
+
+  #watch(client: string, call: number, objective: string): void {
+    const { counters, limits } = this.#options;
+    if (this.#watches.size < limits.floodWatches) return this.#watches.add({ client, call, objective });
+    counters.add('flood.watches-full');
+    this.#done(client, call, { code: ErrorCode.overload, detail: 'too many watches of floods' });
   }
 
   #tell(client: string, call: number, objective: string): void {

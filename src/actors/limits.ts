@@ -37,6 +37,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly responsesWaiting: number;
   /** The same towards one source address. */
   readonly responsesWaitingPerSource: number;
+  /** Sources remembered because a connect to them has succeeded: served before others; the oldest go first. */
+  readonly responseKnownSources: number;
   /** ms an M_RESPONSE waits before its discovery is taken to be over: `response.shed`. */
   readonly responseWaitMs: number;
   /** ms after which a connect under way gives way to one that waits; tried again once, ten times as long. */
@@ -63,6 +65,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly floodCache: number;
   /** Entries of one objective, likewise. */
   readonly floodsPerObjective: number;
+  /** Watches of floods by ASAs of this engine; beyond: overload (43) for the caller, `flood.watches-full`. */
+  readonly floodWatches: number;
   /** Floods relayed per second (RFC 8990 §2.5.6.2); beyond: cached, not relayed, `flood.relay.rate`. */
   readonly floodRelayRate: number;
   /** Floods relayed at once after a pause; beyond: `flood.relay.rate`. */
@@ -107,6 +111,7 @@ export const DEFAULT_LIMITS: Limits = {
   responsesPerSource: 8,
   responsesWaiting: 8_192,
   responsesWaitingPerSource: 256,
+  responseKnownSources: 1_024,
   responseWaitMs: 1_000,
   responseYieldMs: 10,
   responseConnectMs: 1_000,
@@ -120,6 +125,7 @@ export const DEFAULT_LIMITS: Limits = {
   unicastFirstMessageMs: 10_000,
   floodCache: 10_000,
   floodsPerObjective: 1_000,
+  floodWatches: 10_000,
   floodRelayRate: 2_000,
   floodRelayBurst: 2_000,
   floodMemory: 500_000,

@@ -36,7 +36,12 @@ export function ownLocators(
 /** `address` as text, without zone. */
 export function tcpLocator(address: string, port: number): WireLocator {
   const { bytes, family } = parseAddress(address)!;
-  return { type: family === 6 ? O_IPv6_LOCATOR : O_IPv4_LOCATOR, address: bytes, protocol: IPPROTO_TCP, port };
+  return {
+    type: family === 6 ? O_IPv6_LOCATOR : O_IPv4_LOCATOR,
+    address: bytes,
+    protocol: IPPROTO_TCP,
+    port,
+  };
 }
 
 /** The family of an address as text. */
@@ -50,8 +55,8 @@ export function interfaceOf(environment: Environment, locator: WireLocator): str
 }
 
 /**
- * Who asks by IPv4 may have nothing else: it gets an IPv4 address if there is one. One address is enough: who has both
- * families asks in both, and a simple peer looks at the first locator only.
+ * Who asks by IPv4 may have nothing else: it gets an IPv4 address if there is one. One address is enough, since all
+ * would lead to the same responder (§2.8.5) and a simple peer looks at the first only.
  */
 function ownAddressOf(environment: Environment, interfaceName: string, family: Family): string | undefined {
   if (family === 4) {

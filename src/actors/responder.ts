@@ -14,6 +14,7 @@ import {
   M_RESPONSE,
   M_SYNCH,
   responseExpiry,
+  usableInDivert,
   type CachedLocator,
   type DiscoveryMessage,
   type DullRules,
@@ -52,6 +53,8 @@ export interface ResponderOptions {
   readonly machines?: MachineForm | undefined;
   /** Answers a discovery that asks for a value with M_SYNCH (RFC 8990 §2.5.6.3). Off by default. */
   readonly rapidAnswers: boolean;
+  /** Testing: own locators are told in O_DIVERT, as a node would that is not the responder itself. */
+  readonly forceDivert: boolean;
   /** This is a DULL instance (§2.5.2). */
   readonly dull?: DullRules | undefined;
   readonly discoveries: () => Discoveries;
@@ -168,7 +171,11 @@ export class Responder {
     const locators = dull ? own.filter(isLinkLocalLocator) : own;
     // G-2.8.5-09: without a locator there is no answer.
     if (locators.length === 0) return counters.add('response.no-address');
-    const response = responseTo(message, announcement.ttlMs, locators, undefined);
+    const told = this.#options.forceDivert ? locators.filter(usableInDivert) : [];
+    const response =
+      told.length > 0
+        ? responseTo(message, announcement.ttlMs, [], told)
+        : responseTo(message, announcement.ttlMs, locators, undefined);
     const { flags } = announcement;
     const objective = rapidObjective(announcement, listener, flags, message.objective.loopCount);
     const complete = { ...response, objective };

@@ -3,7 +3,8 @@
  * source of its discovery. Nobody waits for them here.
  *
  * Places are few, because a spoofed source hangs in neighbour discovery for seconds. What finds no place waits, the
- * newest served first, since the asker's patience is short. While anything waits, a connect that takes longer than
+ * newest served first, since the asker's patience is short, and those before all others to whom a connect has succeeded
+ * before. While anything waits, a connect that takes longer than
  * `responseYieldMs` gives its place up: who is there answers within a round trip. It gets a second, longer try when
  * nobody waits for a first one.
  */
@@ -53,13 +54,18 @@ export class Responses {
   readonly #perSource = new Map<string, number>();
   /** Not connected yet, by number, with the time they began; first and second tries, each the oldest first. */
   readonly #connecting: readonly [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
-  /** Those for whom all places are taken. */
+  /** Those for whom all places are taken: to sources that have been there before, and to others. */
+  readonly #waitingKnown: LastInFirstOut<Outgoing>;
   readonly #waiting: LastInFirstOut<Outgoing>;
+  /** Sources to which a connect has succeeded; the one longest ago is first. */
+  readonly #known = new Set<string>();
   /** Those whose connect has given its place up once; the one that did so first is first. */
   readonly #seconds = new Set<Outgoing>();
   /** Those whose source has all its places taken, by source. */
   readonly #parked = new Map<string, LastInFirstOut<Outgoing>>();
   #parkedCount = 0;
+  /** Sources of whose places one has become free since the waiting were served last. */
+  readonly #freed = new Set<string>();
   #yieldTimer: TimerId | undefined;
   #next = 1;
   #closed = false;
@@ -67,6 +73,7 @@ export class Responses {
   constructor(options: ResponsesOptions) {
     this.#options = options;
     this.#waiting = new LastInFirstOut(options.limits.responsesWaiting);
+    this.#waitingKnown = new LastInFirstOut(options.limits.responsesWaiting);
   }
 
   /** To the source of the datagram, never to the address in an initiator field (§2.5.4.4). */
@@ -74,8 +81,13 @@ export class Responses {
     // The discovery came over a stream: the answer goes there (G-2.5.4.2-03).
     if (to.reply) return to.reply.send(bytes);
     const { clock, limits } = this.#options;
-    this.#place({ bytes, to, until: clock.now() + limits.responseWaitMs, second: false });
-    this.#makeRoom();
+    const outgoing = { bytes, to, until: clock.now() + limits.responseWaitMs, second: false };
+    // Places that have become free meanwhile are for those who wait: a storm that comes in one turn begins no more
+    // connects in it than there are places.
+    this.#place(outgoing, this.#waitingFirst === 0);
+    if (this.#waitingFirst > 0) {
+      this.#yieldTimer ??= clock.setTimeout(() => this.#makeRoom(), limits.responseYieldMs);
+    }
   }
 
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
@@ -93,22 +105,28 @@ export class Responses {
     this.#closed = true;
     this.#options.clock.clearTimeout(this.#yieldTimer);
     this.#waiting.clear();
+    this.#waitingKnown.clear();
     this.#seconds.clear();
     this.#parked.clear();
     for (const { actor } of [...this.#responses.values()]) actor.send({ type: 'stopped' });
   }
 
   get #waitingCount(): number {
-    return this.#waiting.size + this.#seconds.size + this.#parkedCount;
+    return this.#waitingFirst + this.#seconds.size + this.#parkedCount;
   }
 
-  #place(outgoing: Outgoing): void {
+  /** Those who wait for their first try. */
+  get #waitingFirst(): number {
+    return this.#waiting.size + this.#waitingKnown.size;
+  }
+
+  #place(outgoing: Outgoing, atOnce: boolean): void {
     const { limits } = this.#options;
     const { address } = outgoing.to;
     if ((this.#perSource.get(address) ?? 0) >= limits.responsesPerSource) return this.#park(outgoing);
-    if (this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
+    if (atOnce && this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
     this.#shedBeyondLimit();
-    const gone = this.#waiting.push(outgoing);
+    const gone = (this.#known.has(address) ? this.#waitingKnown : this.#waiting).push(outgoing);
     if (gone) this.#shed(gone);
   }
 
@@ -131,6 +149,7 @@ export class Responses {
     const gone =
       this.#takeSecond() ??
       this.#waiting.shift() ??
+      this.#waitingKnown.shift() ??
       (address === undefined ? undefined : this.#takeParked(address, (parked) => parked.shift()));
     if (gone) this.#shed(gone);
   }
@@ -159,22 +178,34 @@ export class Responses {
     for (;;) {
       const next = this.#takeParked(address, (parked) => parked.pop());
       if (!next) return;
-      if (next.until > now) return this.#place(next);
+      if (next.until > now) return this.#place(next, true);
       this.#options.counters.add('response.shed');
     }
   }
 
-  /** A place is free: to one of the same source first, as its turn comes; then to whoever waits. */
-  #serve(address: string): void {
+  /**
+   * A place is free; it is given away in a later turn. Where connects fail at once, one after the other must not keep
+   * this thread from everything else.
+   */
+  #free(address: string): void {
+    if (this.#closed) return;
+    if (this.#freed.size === 0) this.#options.clock.defer(() => this.#serve());
+    this.#freed.add(address);
+  }
+
+  /** To one of the same source first, as its turn comes; then to whoever waits. */
+  #serve(): void {
     if (this.#closed) return;
     const { clock, limits } = this.#options;
+    const freed = [...this.#freed];
+    this.#freed.clear();
+    for (const address of freed) this.#unpark(address);
     const now = clock.now();
-    this.#unpark(address);
     while (this.#responses.size < limits.responsesInFlight) {
-      const outgoing = this.#waiting.pop() ?? this.#takeSecond();
+      const outgoing = this.#waitingKnown.pop() ?? this.#waiting.pop() ?? this.#takeSecond();
       if (!outgoing) break;
       if (outgoing.until <= now) this.#shed(outgoing);
-      else this.#place(outgoing);
+      else this.#place(outgoing, true);
     }
     this.#makeRoom();
   }
@@ -190,31 +221,44 @@ export class Responses {
     const { clock, limits } = this.#options;
     clock.clearTimeout(this.#yieldTimer);
     this.#yieldTimer = undefined;
-    if (this.#closed || this.#waiting.size + this.#seconds.size === 0) return;
+    if (this.#closed) return;
+    const wanted = this.#waitingFirst + this.#seconds.size;
     const now = clock.now();
     let earliest = Infinity;
+    const giveWay: number[] = [];
     for (const [second, connecting] of this.#connecting.entries()) {
-      // Second tries do not push each other out.
-      if (second === 1 && this.#waiting.size === 0) continue;
       const patience = limits.responseYieldMs * (second === 1 ? SECOND_PATIENCE : 1);
       for (const [id, since] of connecting) {
+        if (giveWay.length >= wanted) break;
         if (since + patience > now) {
           earliest = Math.min(earliest, since + patience);
           break;
         }
-        const { actor, outgoing } = this.#responses.get(id)!;
-        if (second === 1) this.#shed(outgoing);
-        else {
-          outgoing.second = true;
-          this.#seconds.add(outgoing);
-        }
-        // Its place goes on to who waits, and this is gone through again from there.
-        actor.send({ type: 'stopped' });
-        return;
+        giveWay.push(id);
       }
     }
-    if (earliest === Infinity) return;
+    for (const id of giveWay) {
+      const { actor, outgoing } = this.#responses.get(id)!;
+      if (outgoing.second) this.#shed(outgoing);
+      else {
+        outgoing.second = true;
+        this.#seconds.add(outgoing);
+      }
+      actor.send({ type: 'stopped' });
+    }
+    // What has given way is served from in a later turn, and this is gone through again then.
+    if (giveWay.length > 0 || earliest === Infinity) return;
     this.#yieldTimer = clock.setTimeout(() => this.#makeRoom(), Math.max(1, earliest - now));
+  }
+
+  #nowKnown(address: string): void {
+    this.#known.delete(address);
+    this.#known.add(address);
+    if (this.#known.size <= this.#options.limits.responseKnownSources) return;
+    for (const longestAgo of this.#known) {
+      this.#known.delete(longestAgo);
+      return;
+    }
   }
 
   #begin(outgoing: Outgoing): void {
@@ -239,6 +283,7 @@ export class Responses {
             (connected) => {
               stream = connected;
               connecting.delete(id);
+              this.#nowKnown(to.address);
               connected.setHandlers({
                 onData: () => undefined,
                 onEnd: () => undefined,
@@ -266,7 +311,7 @@ export class Responses {
         const left = (this.#perSource.get(to.address) ?? 1) - 1;
         if (left > 0) this.#perSource.set(to.address, left);
         else this.#perSource.delete(to.address);
-        this.#serve(to.address);
+        this.#free(to.address);
       },
     };
     const actor = startActor(

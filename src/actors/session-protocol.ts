@@ -178,7 +178,7 @@ export interface SessionHostControl {
 
 /** Limits of a session host; each is counted under its name when it is reached. */
 export interface SessionLimits {
-  /** Live negotiation sessions per session worker, both roles; beyond: 43 locally, closed for peers. */
+  /** Live sessions per session worker, both kinds and roles; beyond: 43 locally, closed for peers. */
   readonly sessions: number;
   /** Accepted connections that have not sent a complete first message yet, per session worker. */
   readonly pendingConnections: number;

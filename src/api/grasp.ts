@@ -51,6 +51,13 @@ export interface GraspOptions {
    */
   readonly rapidAnswers?: boolean | undefined;
   /**
+   * A process warning (`GraspSyntaxWarning`) for every kind of message that was refused for its form, with the
+   * reason; at most one of a kind per second and thread. Default false; `status().counters` has the numbers always.
+   */
+  readonly syntaxDiagnostics?: boolean | undefined;
+  /** For tests of other nodes. `forceDivert`: own locators are told in O_DIVERT, those of link scope excepted. */
+  readonly testing?: { readonly forceDivert?: boolean | undefined } | undefined;
+  /**
    * Makes this engine a DULL instance (RFC 8990 §2.5.2, RFC 8994 §6.4): unprotected, for one link, and for these
    * objectives only, as it is used to find the neighbours with whom protection can be set up. `insecure` is not
    * needed. One engine per interface; it shares nothing with others. It discovers, floods, and answers discoveries with
@@ -134,6 +141,8 @@ export class Grasp implements AsyncDisposable {
         limits: options.limits,
         listenSelf: options.listenSelf,
         rapidAnswers: options.rapidAnswers,
+        forceDivert: options.testing?.forceDivert,
+        syntaxDiagnostics: options.syntaxDiagnostics,
         machines: options.machines,
       });
     } catch (error) {
@@ -296,6 +305,17 @@ function checkOptions(options: GraspOptions): void {
   ] as const) {
     if (value !== undefined && value !== Infinity && !(Number.isInteger(value) && value >= least)) {
       throw new GraspError(ErrorCode.unspec, `${name} is a whole number from ${least}, not ${String(value)}`);
+    }
+  }
+  for (const [name, value] of Object.entries({
+    listenSelf: options.listenSelf,
+    rapidAnswers: options.rapidAnswers,
+    syntaxDiagnostics: options.syntaxDiagnostics,
+    cloneMessages: options.cloneMessages,
+    'testing.forceDivert': options.testing?.forceDivert,
+  })) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new GraspError(ErrorCode.unspec, `${name} is true or false, not ${String(value)}`);
     }
   }
   if (machines !== undefined && machines !== 'compiled' && machines !== 'interpreted') {

@@ -5,6 +5,7 @@
  */
 import { locatorKey, ownLocator } from './locator.js';
 import type { FloodEntry, WireLocator } from './messages.js';
+import { Link, RecencyList } from './recency-list.js';
 
 /** One entry. Immutable, and shares no memory with a message. */
 export interface CachedFlood {
@@ -47,18 +48,20 @@ export const DEF_FLOODS_PER_OBJECTIVE = 1_000;
 /** ms between two searches of a full cache for what has expired. */
 const SWEEP_INTERVAL_MS = 1_000;
 
+/** What the cache keeps of one entry: its place among all, and among those of its name. */
 interface Entry {
   readonly key: string;
-  readonly record: CachedFlood;
+  record: CachedFlood;
+  readonly inAll: Link<Entry>;
+  readonly inName: Link<Entry>;
 }
 
 export class FloodCache {
   readonly #maxEntries: number;
   readonly #maxPerObjective: number;
-  /** By objective, then by key, the one flooded longest ago first. */
-  readonly #names = new Map<string, Map<string, Entry>>();
-  /** All of them by key, in the same order, for eviction. */
-  readonly #order = new Map<string, Entry>();
+  readonly #byKey = new Map<string, Entry>();
+  readonly #all = new RecencyList<Entry>();
+  readonly #names = new Map<string, RecencyList<Entry>>();
   #sweptAt = -Infinity;
 
   constructor(options: FloodCacheOptions = {}) {
@@ -68,7 +71,7 @@ export class FloodCache {
 
   /** Entries, with those that have expired but not been looked at since. */
   get size(): number {
-    return this.#order.size;
+    return this.#all.size;
   }
 
   /**
@@ -76,49 +79,49 @@ export class FloodCache {
    * go for them. Everything is copied.
    */
   add(pairs: readonly FloodEntry[], origin: FloodOrigin, now: number): number {
-    const initiator = Uint8Array.from(origin.initiator);
-    // §2.8.11: "zero … indefinite".
+    const initiator = new Uint8Array(origin.initiator);
+    // §2.8.11: "zero indicates an indefinite lifetime".
     const expiresAt = origin.ttl === 0 ? 0 : now + origin.ttl;
     let evicted = 0;
     for (const { objective, locator } of pairs) {
       const { name, flags, loopCount, value } = objective;
-      const key = entryKey(name, locator);
-      const known = this.#order.get(key);
-      // Taken out first, so that it moves to the end: what was flooded last is listed first (D-13).
-      if (known) this.#delete(known);
-      else evicted += this.#makeRoom(name, now);
-      const entry: Entry = {
-        key,
-        record: {
-          objective: { name, flags, loopCount },
-          value: value && Uint8Array.from(value),
-          locator: locator && ownLocator(locator),
-          interface: origin.interface,
-          expiresAt,
-          initiator,
-        },
+      const record: CachedFlood = {
+        objective: { name, flags, loopCount },
+        value: value && new Uint8Array(value),
+        locator: locator && ownLocator(locator),
+        interface: origin.interface,
+        expiresAt,
+        initiator,
       };
-      this.#order.set(key, entry);
-      const ofName = this.#names.get(name);
-      if (ofName) ofName.set(key, entry);
-      else this.#names.set(name, new Map([[key, entry]]));
+      const key = entryKey(name, locator);
+      const known = this.#byKey.get(key);
+      if (known) {
+        known.record = record;
+        this.#renew(known, this.#names.get(name)!);
+      } else {
+        evicted += this.#makeRoom(name, now);
+        this.#insert(key, record);
+      }
     }
     return evicted;
   }
 
-  /** The unexpired entries of an objective, flooded last first. */
+  /** The unexpired entries of an objective, flooded last first (D-13). */
   get(name: string, now: number): CachedFlood[] {
     const records: CachedFlood[] = [];
-    for (const entry of [...(this.#names.get(name)?.values() ?? [])]) {
+    let link = this.#names.get(name)?.newest;
+    while (link) {
+      const { older, value: entry } = link;
       if (hasExpired(entry, now)) this.#delete(entry);
       else records.push(entry.record);
+      link = older;
     }
-    return records.reverse();
+    return records;
   }
 
   /** Forgets the entry with this name and tag, whatever its ttl (api.md 4.18). Whether an unexpired one was there. */
   remove(name: string, locator: WireLocator | undefined, now: number): boolean {
-    const entry = this.#order.get(entryKey(name, locator));
+    const entry = this.#byKey.get(entryKey(name, locator));
     if (!entry) return false;
     this.#delete(entry);
     return !hasExpired(entry, now);
@@ -126,31 +129,49 @@ export class FloodCache {
 
   #makeRoom(name: string, now: number): number {
     const ofName = this.#names.get(name);
-    if (ofName && ofName.size >= this.#maxPerObjective) return this.#evictFirst(ofName, now);
-    if (this.#order.size < this.#maxEntries) return 0;
+    if (ofName && ofName.size >= this.#maxPerObjective) return this.#evict(ofName.oldest!.value, now);
+    if (this.#all.size < this.#maxEntries) return 0;
     if (now - this.#sweptAt >= SWEEP_INTERVAL_MS) {
       this.#sweptAt = now;
-      for (const entry of this.#order.values()) if (hasExpired(entry, now)) this.#delete(entry);
-      if (this.#order.size < this.#maxEntries) return 0;
+      for (const entry of this.#byKey.values()) if (hasExpired(entry, now)) this.#delete(entry);
+      if (this.#all.size < this.#maxEntries) return 0;
     }
-    return this.#evictFirst(this.#order, now);
+    return this.#evict(this.#all.oldest!.value, now);
   }
 
   /** Returns how many unexpired entries went. */
-  #evictFirst(entries: ReadonlyMap<string, Entry>, now: number): number {
-    for (const entry of entries.values()) {
-      this.#delete(entry);
-      return hasExpired(entry, now) ? 0 : 1;
-    }
-    return 0;
+  #evict(entry: Entry, now: number): number {
+    this.#delete(entry);
+    return hasExpired(entry, now) ? 0 : 1;
   }
 
-  #delete({ key, record }: Entry): void {
-    this.#order.delete(key);
+  #insert(key: string, record: CachedFlood): void {
+    const entry = { key, record } as { -readonly [K in keyof Entry]: Entry[K] };
+    entry.inAll = new Link(entry);
+    entry.inName = new Link(entry);
+    this.#byKey.set(key, entry);
+    this.#all.push(entry.inAll);
     const { name } = record.objective;
-    const ofName = this.#names.get(name);
-    ofName?.delete(key);
-    if (ofName?.size === 0) this.#names.delete(name);
+    let ofName = this.#names.get(name);
+    if (!ofName) this.#names.set(name, (ofName = new RecencyList()));
+    ofName.push(entry.inName);
+  }
+
+  /** What was flooded last stands in front (D-13), and goes last. */
+  #renew(entry: Entry, ofName: RecencyList<Entry>): void {
+    this.#all.remove(entry.inAll);
+    this.#all.push(entry.inAll);
+    ofName.remove(entry.inName);
+    ofName.push(entry.inName);
+  }
+
+  #delete(entry: Entry): void {
+    this.#byKey.delete(entry.key);
+    this.#all.remove(entry.inAll);
+    const { name } = entry.record.objective;
+    const ofName = this.#names.get(name)!;
+    ofName.remove(entry.inName);
+    if (ofName.size === 0) this.#names.delete(name);
   }
 }
 

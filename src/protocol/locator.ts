@@ -80,7 +80,7 @@ export function locatorKey(locator: WireLocator): string {
 /** A copy that shares no memory with a received message. */
 export function ownLocator(locator: WireLocator): WireLocator {
   if (locator.type !== O_IPv6_LOCATOR && locator.type !== O_IPv4_LOCATOR) return locator;
-  return { ...locator, address: Uint8Array.from(locator.address) };
+  return { ...locator, address: new Uint8Array(locator.address) };
 }
 
 /** A name that only hosts of one link or one node know: `x.local` (mDNS, RFC 6762), `localhost` (RFC 6761). */

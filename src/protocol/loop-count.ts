@@ -52,7 +52,7 @@ export function relayCopy(bytes: Uint8Array): Uint8Array | undefined {
     shorter.set(bytes.subarray(end), start + 1);
     return shorter;
   }
-  const copy = Uint8Array.from(bytes);
+  const copy = new Uint8Array(bytes);
   // Big-endian and at most 255: the last byte holds it, or is the head itself.
   copy[end - 1] = loopCount;
   return copy;

@@ -20,7 +20,8 @@ export function rapidValue(
   asked: Pick<WireObjective, 'name' | 'value'>,
   answer: WireObjective | undefined,
 ): RapidValue | undefined {
-  if (!answer || asked.value || answer.name !== asked.name || (answer.flags & F_SYNCH) === 0) return undefined;
+  if (!answer || asked.value || answer.name !== asked.name || (answer.flags & F_SYNCH) === 0)
+    return undefined;
   if (!hasValue(answer.value)) return undefined;
   return { flags: answer.flags, loopCount: answer.loopCount, value: Uint8Array.from(answer.value) };
 }

@@ -3,7 +3,14 @@
  * `plain` uses the host's interfaces, `simulated` a network in memory. May import: protocol, runtime.
  */
 export * from './types.js';
-export { addressForSelf, initiatorAddress, isOwnAddress, isUsable, ownAddress } from './own-address.js';
+export {
+  addressForSelf,
+  initiatorAddress,
+  isLocalName,
+  isOwnAddress,
+  isUsable,
+  ownAddress,
+} from './own-address.js';
 export { linkLocalOnly } from './link-local.js';
 export { openPlainSubstrate, type PlainOptions } from './plain/index.js';
 export {

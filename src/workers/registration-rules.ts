@@ -79,7 +79,7 @@ export function checkValue(
 /** D-05: as a whole they are what an M_RESPONSE holds. */
 function checkLocators(name: string, locators: readonly WireLocator[]): void {
   if (!Array.isArray(locators)) throw new GraspError(ErrorCode.unspec, 'locators is an array');
-  for (const locator of locators) {
+  for (const locator of locators as readonly WireLocator[]) {
     if (!isUsable(locator)) throw new GraspError(ErrorCode.invalidLoc, JSON.stringify(name));
   }
   if (locators.length === 0) return;

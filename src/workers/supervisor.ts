@@ -40,6 +40,10 @@ export interface SupervisorOptions {
   readonly listenSelf?: boolean | undefined;
   /** Answers discoveries that ask for a value with M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
   readonly rapidAnswers?: boolean | undefined;
+  /** Testing: own locators are told in O_DIVERT. Default false. */
+  readonly forceDivert?: boolean | undefined;
+  /** Every kind of refused message is told as a process warning. Default false. */
+  readonly syntaxDiagnostics?: boolean | undefined;
   /** Rules of a DULL instance; its substrate is limited to the interface (`dullInstance`). */
   readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run. Default `compiled`. */
@@ -349,6 +353,8 @@ export class Supervisor {
       limits: this.limits,
       listenSelf: this.#options.listenSelf ?? false,
       rapidAnswers: this.#options.rapidAnswers ?? false,
+      forceDivert: this.#options.forceDivert ?? false,
+      syntaxDiagnostics: this.#options.syntaxDiagnostics ?? false,
       dull: this.#options.dull,
       machines: this.#options.machines ?? 'compiled',
       preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),

@@ -7,6 +7,7 @@ import { negotiationSession } from '../../src/actors/negotiation-session.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
 import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
 import { synchronizationSession } from '../../src/actors/synchronization-session.js';
+import { floodRelayCases } from './cases/flood-relay.js';
 import { everyEvent } from './cases/negotiation-session.js';
 import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';
@@ -130,13 +131,12 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
 });
 
 describe('the compiled form of a machine', () => {
-  // Every transition of it has a case (`npm run check:transitions`).
-  test.each(multicastHandlerCases.cases.map((each) => [each.name, each] as const))(
-    'multicast handler: %s',
-    (_name, each) => {
-      each.run(compileMachine(multicastHandlerCases.machine) as unknown as AnyStateMachine);
-    },
-  );
+  // Every transition of them has a case (`npm run check:transitions`).
+  describe.each([multicastHandlerCases, floodRelayCases])('$name', ({ machine, cases }) => {
+    test.each(cases)('$name', (each) => {
+      each.run(compileMachine(machine) as unknown as AnyStateMachine);
+    });
+  });
 
   test.each<[string, () => AnyStateMachine]>([
     [

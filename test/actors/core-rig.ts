@@ -11,15 +11,18 @@ import type {
   BoundPort,
   DatagramBatch,
   DatagramEvent,
+  FloodPair,
+  FloodRecord,
   FromCore,
   ToCore,
 } from '../../src/actors/core-protocol.js';
 import { datagramsOf } from '../../src/actors/datagram-batch.js';
+import type { FloodCall } from '../../src/actors/floods.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
 import type { QueueStatus } from '../../src/actors/machine-host.js';
 import type { Failure } from '../../src/actors/session-protocol.js';
-import type { CachedLocator } from '../../src/protocol/index.js';
+import type { CachedLocator, WireLocator } from '../../src/protocol/index.js';
 import {
   Counters,
   DataPort,
@@ -56,6 +59,8 @@ export function addressBytes(address: string): Uint8Array {
 export interface NodeChoice {
   readonly links?: readonly string[];
   readonly ula?: boolean;
+  readonly ipv6?: boolean;
+  readonly ipv4?: boolean;
 }
 
 export interface CoreEngineOptions extends NodeChoice {
@@ -91,7 +96,7 @@ export class CoreRig {
     try {
       node = this.network.node(name);
     } catch {
-      node = this.network.addNode(name, { links: choice.links ?? ['l1'], ula: choice.ula });
+      node = this.network.addNode(name, { ...choice, links: choice.links ?? ['l1'] });
     }
     const [theirs, ours] = inlinePair(this.clock, { clone: true });
     node.connectPort(theirs);
@@ -287,6 +292,21 @@ export class CoreEngine {
     return client;
   }
 
+  floodClient(name = 'floods'): FloodClient {
+    const [theirs, ours] = inlinePair(this.rig.clock, { clone: true });
+    const client = new FloodClient(this.rig, ours);
+    this.core.attachClient(name, theirs);
+    return client;
+  }
+
+  /** A client that watches and confirms nothing unless told to. */
+  lazyFloodClient(): LazyFloodClient {
+    const [theirs, ours] = inlinePair(this.rig.clock, { clone: true });
+    const client = new LazyFloodClient(this.rig, ours);
+    this.core.attachClient('lazy', theirs);
+    return client;
+  }
+
   /** Live actors by machine and state. */
   census(): Record<string, number> {
     return Object.fromEntries(
@@ -378,6 +398,113 @@ export class DiscoveryClient {
     await this.rig.clock.settle();
   }
 }
+
+/** The client's end of the core's data port, confirming by hand. */
+export class LazyFloodClient {
+  /** Entries of every answer. */
+  readonly told: (readonly FloodRecord[])[] = [];
+
+  constructor(
+    private readonly rig: CoreRig,
+    private readonly endpoint: Endpoint,
+  ) {
+    endpoint.onMessage((batch) => {
+      for (const event of (batch as { events: FromCore[] }).events) {
+        if (event.t === 'floods') this.told.push(event.entries);
+      }
+    });
+  }
+
+  watch(objective: string): void {
+    this.endpoint.postMessage({ events: [{ t: 'flood.watch', call: 1, objective }], handled: 0 });
+  }
+
+  async confirm(handled: number): Promise<void> {
+    this.endpoint.postMessage({ events: [], handled });
+    await this.rig.clock.settle();
+  }
+}
+
+/** How one call of a {@link FloodClient} stands. */
+export interface FloodOutcome {
+  /** Every answer with entries, in order. */
+  readonly answers: (readonly FloodRecord[])[];
+  done: boolean;
+  failure: Failure | undefined;
+}
+
+/** The API side of flooding. */
+export class FloodClient {
+  readonly #port: DataPort<ToCore, FromCore>;
+  readonly #calls = new Map<number, FloodOutcome>();
+  #next = 1;
+
+  constructor(
+    private readonly rig: CoreRig,
+    endpoint: Endpoint,
+  ) {
+    this.#port = new DataPort<ToCore, FromCore>(endpoint, rig.clock, {
+      onEvents: (events) => {
+        for (const event of events) {
+          const outcome = this.#calls.get(event.call)!;
+          if (outcome.done) throw new Error(`call ${event.call} goes on after its end`);
+          if (event.t === 'floods') outcome.answers.push(event.entries);
+          else if (event.t === 'done') Object.assign(outcome, { done: true, failure: event.failure });
+        }
+      },
+    });
+  }
+
+  /** Sends a call without letting time or turns pass. */
+  post(call: FloodCallWithoutNumber): FloodOutcome & { readonly call: number } {
+    const outcome = { call: this.#next++, answers: [], done: false, failure: undefined };
+    this.#calls.set(outcome.call, outcome);
+    this.#port.send({ ...call, call: outcome.call } as ToCore);
+    return outcome;
+  }
+
+  /** Floods pairs as the API gives them to the core. */
+  async flood(pairs: readonly FloodPair[], ttlMs = 60_000): Promise<FloodOutcome> {
+    const outcome = this.post({ t: 'flood', asa: 1, ttlMs, pairs });
+    await this.rig.clock.settle();
+    return outcome;
+  }
+
+  async get(objective: string): Promise<readonly FloodRecord[]> {
+    const outcome = this.post({ t: 'flood.get', objective });
+    await this.rig.clock.settle();
+    if (outcome.failure) throw new Error(`code ${outcome.failure.code}`);
+    return outcome.answers[0]!;
+  }
+
+  async watch(objective: string): Promise<FloodOutcome & { readonly call: number }> {
+    const outcome = this.post({ t: 'flood.watch', objective });
+    await this.rig.clock.settle();
+    return outcome;
+  }
+
+  async expire(objective: string, locator?: WireLocator): Promise<FloodOutcome> {
+    const outcome = this.post({ t: 'flood.expire', objective, locator });
+    await this.rig.clock.settle();
+    return outcome;
+  }
+
+  async cancel(call: number): Promise<void> {
+    this.#port.send({ t: 'cancel', call });
+    await this.rig.clock.settle();
+  }
+
+  async close(): Promise<void> {
+    this.#port.close();
+    await this.rig.clock.settle();
+  }
+}
+
+type FloodCallWithoutNumber = FloodCall extends infer C
+  ? C extends FloodCall
+    ? Omit<C, 'call'>
+    : never
+  : never;
 
 /** A multicast as a peer heard it. */
 export interface Heard {
@@ -547,8 +674,16 @@ export function discovery(
 
 export function flood(
   name: string,
-  options: { sid?: number; from?: string; value?: unknown } = {},
+  options: {
+    sid?: number;
+    from?: string;
+    value?: unknown;
+    ttl?: number;
+    loop?: number;
+    flags?: number;
+    tag?: unknown[];
+  } = {},
 ): unknown[] {
-  const { sid = 78, from = 'fd00::77', value = 1 } = options;
-  return [9, sid, addressBytes(from), 60_000, [[name, 5, 6, value], []]];
+  const { sid = 78, from = 'fd00::77', value = 1, ttl = 60_000, loop = 6, flags = 5, tag = [] } = options;
+  return [9, sid, addressBytes(from), ttl, [[name, flags, loop, value], tag]];
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
 import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
-import type { Stream, StreamHandlers } from '../../src/substrate/types.js';
+import type { Environment, Stream, StreamHandlers } from '../../src/substrate/types.js';
 import {
   addressBytes,
   CoreRig,
@@ -393,6 +393,58 @@ describe('responses in flight', () => {
     expect(slow.responses.map(([, sid]) => sid).sort()).toEqual([1, 3]);
   });
 
+  test('who has been there before is served before all who have not; limits.responseKnownSources', async () => {
+    const engine = await rig.engine('engine', { limits: { responsesInFlight: 1, responseKnownSources: 1 } });
+    const [known, later] = [await rig.peer('known'), await rig.peer('later')];
+    known.polite = later.polite = true;
+    await engine.announce('EX3', [{}]);
+    const wire = injector(engine);
+    wire.send(known.linkLocal, 1, known.port());
+    await rig.clock.advance(10);
+    const storm = async (sid: number): Promise<void> => {
+      wire.send(known.linkLocal, sid, known.port());
+      for (let i = 0; i < 200; i++) wire.send(`fe80::bad:${i}`, sid + 1 + i);
+      await rig.clock.advance(25);
+    };
+    wire.send('fe80::bad', 2);
+    await storm(1_000);
+    expect(known.responses.map(([, sid]) => sid)).toEqual([1, 1_000]);
+    await rig.clock.advance(5_000);
+    wire.send(later.linkLocal, 3, later.port());
+    await rig.clock.advance(10);
+    wire.send('fe80::bad', 4);
+    await storm(2_000);
+    expect(known.responses.map(([, sid]) => sid)).toEqual([1, 1_000]);
+  });
+
+  test('connects that fail at once do not keep the thread busy: other turns come between', async () => {
+    const engine = await rig.engine('engine', {
+      wrap: (substrate) =>
+        new Proxy(substrate, {
+          get: (target, key) => {
+            if (key === 'connect') return () => Promise.reject(new Error('no route'));
+            const value: unknown = Reflect.get(target, key, target);
+            return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+          },
+        }),
+    });
+    await engine.announce('EX3', [{}]);
+    const wire = injector(engine);
+    for (let i = 0; i < 1_000; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
+    let most = 0;
+    let before = 0;
+    const look = (): void => {
+      const now = engine.counters.get('response.unreachable');
+      most = Math.max(most, now - before);
+      before = now;
+      if (now < 1_000) rig.clock.defer(look);
+    };
+    look();
+    await rig.clock.settle();
+    expect(engine.counters.get('response.unreachable')).toBe(1_000);
+    expect(most).toBeLessThanOrEqual(128);
+  });
+
   test('limits.responsesWaiting: beyond, the oldest goes', async () => {
     const engine = await rig.engine('engine', { limits: { responsesInFlight: 1, responsesWaiting: 2 } });
     const peer = await rig.peer('peer');
@@ -598,6 +650,38 @@ describe('discovery ports (§2.8.4)', () => {
     expect(peer.heard.slice(2).map((heard) => heard.interface)).toEqual(['l2']);
     expect(engine.counters.get('discovery-port.binding.lost')).toBe(1);
   });
+});
+
+test('§2.2 what was learnt on an interface goes when one of its name is made again between two looks', async () => {
+  const watchers: ((environment: Environment) => void)[] = [];
+  const engine = await rig.engine('engine', {
+    wrap: (substrate) =>
+      new Proxy(substrate, {
+        get: (target, key) => {
+          if (key === 'watch') {
+            return (watcher: (environment: Environment) => void) => {
+              watchers.push(watcher);
+              return () => undefined;
+            };
+          }
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      }),
+  });
+  const peer = await rig.peer('peer');
+  await engine.client().discover('EX3');
+  await peer.respond(peer.heard[0]!, 60_000, tcp6(FAR, 1));
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  const { environment } = engine.node;
+  const tell = (index: number, addresses: readonly string[]): void => {
+    const interfaces = environment.interfaces.map((info) => ({ ...info, index, addresses }));
+    for (const watcher of watchers) watcher({ ...environment, interfaces });
+  };
+  tell(environment.interfaces[0]!.index, ['2001:db8::77']); // renumbered: the peers are where they were
+  expect(engine.queue('discovery.cache').length).toBe(1);
+  tell(environment.interfaces[0]!.index + 1, ['2001:db8::77']);
+  expect(engine.queue('discovery.cache').length).toBe(0);
 });
 
 describe('session ids for session hosts (§2.7, C-06)', () => {

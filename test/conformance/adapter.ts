@@ -149,6 +149,8 @@ export class Adapter {
   readonly notice: Notice;
   journal: Journal | undefined;
   stderr = '';
+  /** What the engine was last said not to have: a row that waits in vain for its effect does not apply. */
+  unsupported: string | undefined;
   /** How its process ended; undefined while it runs. */
   end: string | undefined;
   #lastId = 0;
@@ -200,7 +202,10 @@ export class Adapter {
         onEvent: onEvent as ((event: Line) => void) | undefined,
       });
     });
-    if (line.unsupported) throw new Unsupported(line.reason ?? `${name} is not supported`);
+    if (line.unsupported) {
+      this.unsupported = line.reason ?? `${name} is not supported`;
+      throw new Unsupported(this.unsupported);
+    }
     if (line.error) {
       const failure = new CallFailed(name, line.error.code ?? 3, line.error.message ?? '');
       this.journal?.note(`E ${failure.message}`);

@@ -6,6 +6,11 @@ import { type Program, startAgent, type Line } from './program.js';
 export type Counts = Readonly<Record<string, number>>;
 
 export interface Snapshot {
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly addresses: readonly string[];
+  }[];
   readonly counters: Counts;
   readonly threads: readonly {
     readonly name: string;
@@ -62,6 +67,9 @@ export class Commanded {
 
 export interface EnginePlan {
   readonly interface: string;
+  /** Instead of `interface`. */
+  readonly interfaces?: readonly string[];
+  readonly families?: readonly ('ipv6' | 'ipv4')[];
   readonly limits?: object;
   readonly hungAfterMs?: number;
 }

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import {
   addressForSelf,
   initiatorAddress,
+  isLocalName,
+  isOwnAddress,
   isUsable,
   ownAddress,
   type Environment,
@@ -86,5 +88,45 @@ describe('§2.8.4 initiator address', () => {
     expect(initiatorAddress(bare)).toBe('fe80::2');
     expect(initiatorAddress(bare, 'eth0')).toBe('fe80::2');
     expect(initiatorAddress(environment({}))).toBeUndefined();
+  });
+});
+
+describe('an IPv4-only node', () => {
+  const only4 = environment({ eth0: { addresses: ['192.0.2.7'] }, eth1: { addresses: ['169.254.3.4'] } });
+
+  test('§2.8.4 has its IPv4 address for initiator, a link-local one (RFC 3927) only if there is no other', () => {
+    expect(initiatorAddress(only4, 'eth1')).toBe('192.0.2.7');
+    expect(ownAddress(only4)).toBe('192.0.2.7');
+    const bare = environment({ eth1: { addresses: ['169.254.3.4'] } });
+    expect(initiatorAddress(bare, 'eth1')).toBe('169.254.3.4');
+    expect(ownAddress(bare, 'eth1')).toBe('169.254.3.4');
+    expect(ownAddress(bare)).toBeUndefined();
+  });
+});
+
+describe('what comes from this host', () => {
+  const own = environment({ eth0: { linkLocal: 'fe80::1', addresses: ['192.0.2.7', 'fd00::1'] } }, [
+    '2001:db8::5',
+  ]);
+
+  test('is known by any address of any interface, zoned, mapped or loopback', () => {
+    const ours = ['fe80::1', 'fe80::1%eth0', '192.0.2.7', '::ffff:192.0.2.7', 'fd00::1', '2001:db8::5'];
+    for (const address of [...ours, '::1', '127.0.0.1', '::ffff:127.0.0.1']) {
+      expect(isOwnAddress(own, address)).toBe(true);
+    }
+    for (const address of ['fe80::2', '192.0.2.8', '::ffff:192.0.2.8', 'fd00::11', '']) {
+      expect(isOwnAddress(own, address)).toBe(false);
+    }
+  });
+});
+
+describe('§2.9.5.3 names', () => {
+  test('of one link or host are told from domain names', () => {
+    for (const name of ['printer.local', 'LOCAL', 'a.b.Local.', 'localhost', 'x.localhost']) {
+      expect(isLocalName(name)).toBe(true);
+    }
+    for (const name of ['local.example', 'mylocal', 'host.example.', 'localhost.example']) {
+      expect(isLocalName(name)).toBe(false);
+    }
   });
 });

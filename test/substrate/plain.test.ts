@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openPlainSubstrate, SubstrateError, type Environment } from '../../src/substrate/index.js';
+import {
+  openPlainSubstrate,
+  SubstrateError,
+  type Environment,
+  type PlainOptions,
+} from '../../src/substrate/index.js';
 import { platformOf } from '../../src/substrate/plain/platform.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
 import { labDescribe } from '../lab/describe.js';
@@ -134,14 +139,119 @@ labDescribe('plain substrate, in network namespaces', () => {
     );
   }, 20_000);
 
-  test('an interface without any IPv6 address refuses a multicast at once', async () => {
+  test('an interface without any address, or any of the families asked for, refuses a multicast at once', async () => {
+    await pair({ ipv6: false });
+    const { remote, environment } = await startPlainAgent(lab, 'a', { interfaces: ['l1'] });
+    // Without any address it is not told by the host at all.
+    expect(environment.interfaces).toEqual([]);
+    await expect(remote.call('openPair', { interface: 'l1' })).rejects.toMatchObject({
+      kind: 'no-interface',
+    });
+    await lab.setIpv4('a', 'l1', '192.0.2.1/24');
+    const only6 = (await startPlainAgent(lab, 'a', { families: ['ipv6'] })).remote;
+    const { id } = await only6.call('openPair', { interface: 'l1' });
+    await expect(only6.call('multicast', { id, hex: '00' })).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+
+  test('a receiver stays in the group when its interface loses IPv6 altogether for a while', async () => {
     await pair();
-    await lab.run('a', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/l1/disable_ipv6']);
-    await lab.ip('a', 'addr', 'add', '192.0.2.1/24', 'dev', 'l1');
-    const { remote, environment } = await startPlainAgent(lab, 'a', {});
-    expect(environment.interfaces[0]).toMatchObject({ name: 'l1', addresses: ['192.0.2.1'] });
-    const { id } = await remote.call('openPair', { interface: 'l1' });
-    await expect(remote.call('multicast', { id, hex: '00' })).rejects.toMatchObject({ kind: 'unreachable' });
+    const options: PlainOptions = { families: ['ipv6'], pollIntervalMs: 50 };
+    const a = (await startPlainAgent(lab, 'a', options)).remote;
+    const b = (await startPlainAgent(lab, 'b', options)).remote;
+    const receiver = await b.call('openReceiver', { interface: 'l1' });
+    // Below 1280 the kernel takes IPv6 off the interface, memberships and all, and the index stays.
+    await lab.setIpv4('b', 'l1', '192.0.2.2/24');
+    await lab.ip('b', 'link', 'set', 'l1', 'mtu', '1000');
+    await b.event('environment', (e) => e.environment.interfaces[0]?.linkLocal === undefined);
+    await lab.ip('b', 'link', 'set', 'l1', 'mtu', '1500');
+    await b.event('environment', (e) => e.environment.interfaces[0]?.linkLocal !== undefined);
+    const { id } = await a.call('openPair', { interface: 'l1' });
+    await a.call('multicast', { id, hex: '09' });
+    expect(await b.event('datagram')).toMatchObject({ id: receiver.id, hex: '09' });
+    expect(b.pending('lost')).toEqual([]);
+  });
+
+  test('two interfaces on one IPv4 subnet are refused at start, unless IPv4 is not heard', async () => {
+    await pair({ nodes: ['a', 'b'], links: { l1: ['a', 'b'], l2: ['a', 'b'] }, ipv4: true });
+    await lab.setIpv4('a', 'l2', '10.0.1.77/24');
+    const program = [
+      "import { openPlainSubstrate } from './dist/src/substrate/index.js';",
+      "import { nodeClock } from './dist/src/workers/node-clock.js';",
+      'const options = JSON.parse(process.argv[1]);',
+      'try { const s = await openPlainSubstrate(options, { clock: nodeClock }); await s.close(); console.log("ok"); }',
+      'catch (error) { console.log(error.kind, error.message); }',
+    ].join('\n');
+    const start = async (options: PlainOptions): Promise<string> => {
+      const argv = [process.execPath, '--input-type=module', '-e', program, JSON.stringify(options)];
+      const { stdout, stderr } = await lab.run('a', argv);
+      expect(stderr).toBe('');
+      return stdout.trim();
+    };
+    for (const options of [{}, { interfaces: ['l1', 'l2'] }]) {
+      const text = await start(options);
+      expect(text).toMatch(/^unsupported /);
+      for (const word of ["'l1'", "'l2'", '10.0.1.0/24', 'families']) expect(text).toContain(word);
+    }
+    expect(await start({ interfaces: ['l1'] })).toBe('ok');
+    expect(await start({ families: ['ipv6'] })).toBe('ok');
+    for (const families of [[], ['ipv5'], 'ipv4'])
+      expect(await start({ families } as unknown as PlainOptions)).toMatch(/^unsupported families is a list/);
+  }, 20_000);
+
+  test('a subnet that becomes shared later: the first interface keeps IPv4, the second one waits, counted', async () => {
+    await pair({ nodes: ['a', 'b'], links: { l1: ['a', 'b'], l2: ['a', 'b'] }, ipv4: true });
+    const options: PlainOptions = { interfaces: ['l1', 'l2'], families: ['ipv4'], pollIntervalMs: 50 };
+    const a = (await startPlainAgent(lab, 'a', options)).remote;
+    const b = (await startPlainAgent(lab, 'b', options)).remote;
+    for (const link of ['l1', 'l2']) await a.call('openReceiver', { interface: link });
+    const own = await a.call('openPair', { interface: 'l2' });
+    const peer = await b.call('openPair', { interface: 'l1' });
+    await lab.setIpv4('a', 'l2', '10.0.1.77/24');
+    await a.event('environment', (e) => e.environment.interfaces[1]?.addresses[0] === '10.0.1.77');
+    let counted: Readonly<Record<string, number>> = {};
+    while (!('ipv4.shared-subnet' in counted)) counted = await a.call('dropped', {});
+    expect(counted['ipv4.shared-subnet']).toBe(1);
+    await expect(a.call('multicast', { id: own.id, hex: '01' })).rejects.toMatchObject({
+      kind: 'unreachable',
+    });
+    await b.call('multicast', { id: peer.id, hex: '02' });
+    expect(await a.event('datagram')).toMatchObject({ interface: 'l1', hex: '02' });
+    await lab.setIpv4('a', 'l2', '10.0.2.77/24');
+    await a.event('environment', (e) => e.environment.interfaces[1]?.addresses[0] === '10.0.2.77');
+    await a.call('multicast', { id: own.id, hex: '03' });
+    expect(await a.event('datagram', (e) => e.hex === '03')).toMatchObject({
+      interface: 'l2',
+      address: '10.0.2.77',
+    });
+  }, 20_000);
+
+  test('§2.6 unicast 7017 belongs to one engine of a host; when it ends, another can have it', async () => {
+    await pair({ ula: true });
+    const first = await startPlainAgent(lab, 'a', {});
+    const second = (await startPlainAgent(lab, 'a', {})).remote;
+    const elsewhere = (await startPlainAgent(lab, 'a', { port: 7018 })).remote;
+    await first.remote.call('openWellKnown', {});
+    await expect(second.call('openWellKnown', {})).rejects.toMatchObject({ kind: 'address-in-use' });
+    expect((await elsewhere.call('openWellKnown', {})).port).toBe(7018);
+    const gone = new Promise((resolve) => first.child.once('exit', resolve));
+    first.child.kill('SIGKILL');
+    await gone;
+    const { id } = await second.call('openWellKnown', {});
+    const b = (await startPlainAgent(lab, 'b', {})).remote;
+    await b.call('unicast', { target: { address: lab.addresses('a', 'l1').ula!, port: 7017 }, hex: '07' });
+    expect(await second.event('datagram')).toMatchObject({ id, hex: '07', interface: 'l1' });
+  }, 20_000);
+
+  test('§2.6 unicast 7017 is in use if a part of it is: UDP of one address, held by another program', async () => {
+    await pair({ ula: true });
+    const script =
+      "const s = require('node:dgram').createSocket('udp6'); s.bind(7017, process.argv[1], () => console.log('bound'))";
+    const holder = lab.spawn('a', [process.execPath, '-e', script, lab.addresses('a', 'l1').ula!]);
+    await new Promise((resolve) => holder.stdout!.once('data', resolve));
+    const { remote } = await startPlainAgent(lab, 'a', {});
+    await expect(remote.call('openWellKnown', {})).rejects.toMatchObject({ kind: 'address-in-use' });
+    // What had been taken is free again.
+    expect((await remote.call('listen', { port: 7017 })).port).toBe(7017);
   });
 
   test('§2.3 engines of one host each hear every multicast; another group or port is another world', async () => {

@@ -56,6 +56,55 @@ async function send(
   return { numbers, times, network };
 }
 
+describe('simulated nodes', () => {
+  test('§2.6 of several engines of a node one has unicast 7017; another node has its own', async () => {
+    const clock = new SimulatedClock();
+    const network = new SimulatedNetwork({ clock, port: 7099 });
+    const node = network.addNode('a', { links: ['l1'] });
+    const [first, second] = [await open(clock, node), await open(clock, node)];
+    const other = await open(clock, network.addNode('b', { links: ['l1'] }));
+    const heard: string[] = [];
+    const take = (who: string) => ({
+      onDatagram: ({ interface: by }: { interface: string }) => void heard.push(`${who} ${by}`),
+      onStream: ignore,
+      onLost: ignore,
+    });
+    await clock.until(first.openWellKnown(take('first')));
+    await expect(clock.until(second.openWellKnown(take('second')))).rejects.toMatchObject({
+      kind: 'address-in-use',
+    });
+    expect((await clock.until(other.openWellKnown(take('other')))).port).toBe(7099);
+    const [address] = node.environment.interfaces[0]!.addresses;
+    const send = async (): Promise<void> => {
+      network.node('b').sendDatagram({ address: address!, port: 7099 }, Uint8Array.of(1), 5000);
+      await clock.settle();
+    };
+    await send();
+    await clock.until(first.close());
+    await send();
+    await clock.until(second.openWellKnown(take('second')));
+    await send();
+    expect(heard).toEqual(['first l1', 'second l1']);
+    network.close();
+    await clock.settle();
+  });
+
+  test('an IPv4 address is refused if it is none, or on the subnet of another interface', () => {
+    const network = new SimulatedNetwork({ clock: new SimulatedClock() });
+    const node = network.addNode('a', { links: ['l1', 'l2'], ipv4: true });
+    const [first, second] = node.environment.interfaces.map(({ addresses }) => addresses.at(-1)!);
+    expect(second).not.toBe(first);
+    for (const bad of ['192.0.2.1', '192.0.2.1/33', 'fd00::1/64', '', `${first}/24`]) {
+      expect(() => node.setIpv4('l2', bad)).toThrow(RangeError);
+    }
+    node.setIpv4('l2', '192.0.2.1/24');
+    expect(node.environment.interfaces[1]!.addresses).toContain('192.0.2.1');
+    node.setIpv4('l2', undefined);
+    expect(node.environment.interfaces[1]!.addresses).toHaveLength(1);
+    network.close();
+  });
+});
+
 describe('simulated links', () => {
   test('lose, double and reorder at their rates', async () => {
     const lossy = await send(3, { lossRate: 0.3 }, 2000);

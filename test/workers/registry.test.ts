@@ -35,6 +35,17 @@ function registration(
   } as ObjectiveRegistration;
 }
 
+/** Changes that make it a synchronization objective. */
+const SYNCH = { negotiate: false, synchronize: true };
+
+/** A locator that can be registered. */
+const v6 = (): object => ({
+  type: 103,
+  address: Uint8Array.of(0xfd, ...new Uint8Array(14), 1),
+  protocol: 6,
+  port: 4_000,
+});
+
 /** The code that a call throws; undefined if it does not. */
 function codeOf(call: () => unknown): number | undefined {
   try {
@@ -135,6 +146,51 @@ describe('§4.3 register_objective', () => {
     ['A-2.3.2-01 ttl 2^32', { ttlMs: 2 ** 32 }, ErrorCode.unspec],
     ['ttl 0.5', { ttlMs: 0.5 }, ErrorCode.unspec],
     ['ttl that is no number', { ttlMs: '60000' }, ErrorCode.unspec],
+    ['discoverable that is no boolean', { discoverable: 1 }, ErrorCode.unspec],
+    ['local that is no boolean', { local: 'yes' }, ErrorCode.unspec],
+    ['rapid that is no boolean', { rapid: null }, ErrorCode.unspec],
+    ['floodOnly that is no boolean', { ...SYNCH, floodOnly: 0 }, ErrorCode.unspec],
+    ['floodOnly for negotiation', { floodOnly: true }, ErrorCode.unspec],
+    ['floodOnly and discoverable', { ...SYNCH, floodOnly: true, discoverable: true }, ErrorCode.unspec],
+    ['a value that is not encoded', { ...SYNCH, value: 7 }, ErrorCode.unspec],
+    ['an empty value', { ...SYNCH, value: new Uint8Array() }, ErrorCode.unspec],
+    ['§2.8.3 a value that fits no M_SYNCH', { ...SYNCH, value: new Uint8Array(2_034) }, ErrorCode.tooBig],
+    ['locators that are no array', { locators: v6() }, ErrorCode.unspec],
+    [
+      'locators that fit no M_RESPONSE',
+      { locators: Array.from({ length: 90 }, () => v6()) },
+      ErrorCode.tooBig,
+    ],
+    ...[
+      null,
+      7,
+      {},
+      { ...v6(), type: 100 },
+      { ...v6(), address: new Uint8Array(4) },
+      { ...v6(), address: 'fd00::1' },
+      { ...v6(), address: new Uint8Array(16) },
+      { ...v6(), address: Uint8Array.of(0xff, 2, ...new Uint8Array(13), 0x13) },
+      { ...v6(), address: Uint8Array.of(...new Uint8Array(15), 1) },
+      { ...v6(), protocol: 41 },
+      { ...v6(), protocol: null },
+      { ...v6(), port: -1 },
+      { ...v6(), port: 65_536 },
+      { ...v6(), port: 1.5 },
+      { ...v6(), port: null },
+      { ...v6(), port: '4000' },
+      { type: 104, address: Uint8Array.of(224, 0, 0, 119), protocol: 6, port: 1 },
+      { type: 104, address: new Uint8Array(16), protocol: 6, port: 1 },
+      { type: 105, name: '', protocol: 6, port: 1 },
+      { type: 105, name: 7, protocol: 6, port: 1 },
+      { type: 105, name: 'a.example', protocol: null, port: 1 },
+      { type: 106, uri: '', protocol: null, port: null },
+      { type: 106, uri: '\ud800', protocol: null, port: null },
+      { type: 106, uri: 'http://a/', protocol: 1, port: null },
+    ].map((locator): [string, object, ErrorCode] => [
+      `38 locator ${JSON.stringify(locator)}`,
+      { locators: [v6(), locator] },
+      ErrorCode.invalidLoc,
+    ]),
   ])('%s: refused, nothing registered', (_, changes, code) => {
     const reg = registry();
     const asa = reg.addAsa('main', 'Briggs');
@@ -150,6 +206,27 @@ describe('§4.3 register_objective', () => {
     ['loop counts 1', { loopCount: 1 }],
     ['loop counts 255', { loopCount: 255 }],
     ['synchronization', { negotiate: false, synchronize: true }],
+    ['discoverable', { discoverable: true }],
+    ['floodOnly for synchronization', { ...SYNCH, floodOnly: true }],
+    ['§2.8.3 a value that just fits an M_SYNCH', { ...SYNCH, value: new Uint8Array(2_033) }],
+    [
+      'a longer value where the objective allows it',
+      { ...SYNCH, maxMessageBytes: 9_000, value: new Uint8Array(8_000) },
+    ],
+    ['no locators', { locators: [] }],
+    [
+      'D-05 locators of every kind, a link-local one too',
+      {
+        locators: [
+          v6(),
+          { ...v6(), address: Uint8Array.of(0xfe, 0x80, ...new Uint8Array(14)), protocol: 17, port: 0 },
+          { type: 104, address: Uint8Array.of(192, 0, 2, 1), protocol: 6, port: 65_535 },
+          { type: 105, name: 'a.example', protocol: 6, port: 1 },
+          { type: 106, uri: 'urn:x', protocol: null, port: null },
+          { type: 106, uri: 'coap://a/', protocol: 17, port: 5_683 },
+        ],
+      },
+    ],
   ])('%s: allowed', (_, changes) => {
     const reg = registry();
     reg.addObjective(reg.addAsa('main', 'Briggs'), registration('EX3', changes));
@@ -308,6 +385,7 @@ describe('listens and what is announced', () => {
     }
     expect(reg.announcement('EX3')).toEqual({
       objective: 'EX3',
+      flags: 3,
       ttlMs: 5_000,
       listeners: [{ asa: asa.handle, port: 40_001 }],
     });
@@ -319,12 +397,14 @@ describe('listens and what is announced', () => {
     first.open = true;
     expect(reg.announcement('EX3')).toEqual({
       objective: 'EX3',
+      flags: 3,
       ttlMs: 60_000,
       listeners: [{ asa: briggs.handle, port: 40_001 }],
     });
     second.open = true;
     expect(reg.announcement('EX3')).toEqual({
       objective: 'EX3',
+      flags: 3,
       ttlMs: 5_000,
       listeners: [
         { asa: briggs.handle, port: 40_001 },
@@ -347,6 +427,96 @@ describe('listens and what is announced', () => {
     reg.addListen(gray, 'EX3', 'sessions-1').open = true;
     reg.holdPort('sessions-1', 'EX3', 40_001);
     expect(reg.announcement('EX3')?.ttlMs).toBe(5_000);
+  });
+
+  test('§2.10.2 flags as registered; without F_DISC for an infrastructure objective', () => {
+    const reg = registry();
+    const asa = reg.addAsa('main', 'Briggs');
+    const flags = (name: string, changes: object): number | undefined => {
+      reg.addObjective(asa, registration(name, changes));
+      reg.addListen(asa, name, 'sessions-1', 'presence').open = true;
+      return reg.announcement(name)?.flags;
+    };
+    expect(flags('a', {})).toBe(3);
+    expect(flags('b', { dryRun: true })).toBe(3);
+    expect(flags('c', SYNCH)).toBe(5);
+    expect(flags('d', { ...SYNCH, floodOnly: true })).toBe(4);
+    expect(flags('e', { negotiate: false })).toBe(1);
+  });
+
+  test('A-2.3.3-09 presence is announced until the ASA itself listens, and again after it', () => {
+    const { reg, briggs, gray } = listening();
+    reg.addListen(briggs, 'EX3', 'sessions-1', 'presence').open = true;
+    reg.addListen(gray, 'EX3', 'asa-1', 'presence').open = true;
+    const ports = (): number[] | undefined => reg.announcement('EX3')?.listeners.map(({ port }) => port);
+    expect(ports()).toEqual([40_001, 40_002]);
+    const listen = reg.addListen(briggs, 'EX3', 'sessions-1');
+    listen.open = true;
+    expect(
+      reg
+        .announcement('EX3')
+        ?.listeners.map(({ asa }) => asa)
+        .sort(),
+    ).toEqual([briggs.handle, gray.handle].sort());
+    reg.listens.delete(listen.listen);
+    expect(ports()).toEqual([40_001, 40_002]);
+    // C-13: what is deregistered is announced no more, before its listener is closed.
+    reg.removeObjective(gray, 'EX3');
+    expect(ports()).toEqual([40_001]);
+  });
+
+  test('A-2.3.3-12, D-05 local and locators go with the ASA that registered them', () => {
+    const reg = registry();
+    const briggs = reg.addAsa('main', 'Briggs');
+    const gray = reg.addAsa('main', 'Gray');
+    const locators = [v6()];
+    reg.addObjective(briggs, registration('EX3', { overlap: true, local: true, locators: [] }));
+    reg.addObjective(gray, registration('EX3', { overlap: true, locators }));
+    for (const asa of [briggs, gray]) reg.addListen(asa, 'EX3', 'sessions-1').open = true;
+    expect(reg.announcement('EX3')?.listeners).toEqual([
+      { asa: briggs.handle, port: 0, local: true },
+      { asa: gray.handle, port: 0, locators },
+    ]);
+  });
+
+  test('D-04 rapid: the latest value given, else that of the registration; none if it is null, or for negotiation', () => {
+    const reg = registry();
+    const asa = reg.addAsa('main', 'Briggs');
+    const value = Uint8Array.of(1);
+    const rapid = (name: string): Uint8Array | undefined => reg.announcement(name)?.listeners[0]?.rapidValue;
+    reg.addObjective(asa, registration('EX3', { ...SYNCH, rapid: true, value }));
+    reg.addObjective(asa, registration('EX4', { ...SYNCH, value }));
+    reg.addObjective(asa, registration('EX5', { rapid: true, value }));
+    for (const name of ['EX3', 'EX4', 'EX5']) reg.addListen(asa, name, 'sessions-1', 'presence').open = true;
+    expect(rapid('EX3')).toEqual(value);
+    expect(rapid('EX4')).toBeUndefined();
+    expect(rapid('EX5')).toBeUndefined();
+    expect([reg.isRapid('EX3'), reg.isRapid('EX4')]).toEqual([true, false]);
+    const listen = reg.addListen(asa, 'EX3', 'sessions-1', 'synchronize', Uint8Array.of(2));
+    listen.open = true;
+    expect(rapid('EX3')).toEqual(Uint8Array.of(2));
+    reg.giveValue(listen, Uint8Array.of(0xf6));
+    expect(rapid('EX3')).toBeUndefined();
+    reg.giveValue(listen, Uint8Array.of(3));
+    reg.listens.delete(listen.listen);
+    expect(rapid('EX3')).toEqual(value);
+  });
+
+  test('D-03 the published value is the latest of those that still listen', () => {
+    const reg = registry();
+    const [a, b] = ['a', 'b'].map((name) => reg.addAsa('main', name));
+    for (const asa of [a!, b!]) reg.addObjective(asa, registration('EX3', { ...SYNCH, overlap: true }));
+    expect(reg.published('EX3')).toBeUndefined();
+    const first = reg.addListen(a!, 'EX3', 'sessions-1', 'synchronize', Uint8Array.of(1));
+    expect(reg.published('EX3')).toBeUndefined();
+    first.open = true;
+    const second = reg.addListen(b!, 'EX3', 'sessions-2', 'synchronize', Uint8Array.of(2));
+    second.open = true;
+    expect(reg.published('EX3')).toEqual(Uint8Array.of(2));
+    reg.giveValue(first, Uint8Array.of(3));
+    expect(reg.published('EX3')).toEqual(Uint8Array.of(3));
+    reg.listens.delete(first.listen);
+    expect(reg.published('EX3')).toEqual(Uint8Array.of(2));
   });
 
   test('listens are found by ASA, objective, client and host, in any combination', () => {

@@ -1,5 +1,16 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { Grasp, SimulatedNetwork, type NegotiateResult, type NegotiationSession } from '../../src/index.js';
+import { decodeFirst, encode } from 'cborg';
+import {
+  Grasp,
+  SimulatedNetwork,
+  type NegotiateResult,
+  type NegotiationSession,
+  type SimulatedNode,
+} from '../../src/index.js';
+import { inlinePair } from '../../src/runtime/index.js';
+import { openSimulatedSubstrate } from '../../src/substrate/index.js';
+import type { Substrate, Target } from '../../src/substrate/types.js';
+import { nodeClock } from '../../src/workers/node-clock.js';
 import { startFaultyEngine, type Fault, type FaultyEngine } from './faulty.js';
 
 let closing: (() => Promise<void> | void)[] = [];
@@ -9,21 +20,24 @@ afterEach(async () => {
   closing = [];
 });
 
-async function twoEngines(): Promise<{ faulty: FaultyEngine; other: Grasp }> {
+async function twoEngines(): Promise<{
+  faulty: FaultyEngine;
+  other: Grasp;
+  network: SimulatedNetwork;
+  node: SimulatedNode;
+}> {
   const network = new SimulatedNetwork({ seed: 1 });
   closing.push(() => network.close());
-  const node = (name: string) => network.addNode(name, { links: ['link'] });
-  const faulty = await startFaultyEngine({
-    substrate: { kind: 'simulated', node: node('faulty') },
-    sessionWorkers: 1,
-  });
+  const addNode = (name: string) => network.addNode(name, { links: ['link'] });
+  const node = addNode('faulty');
+  const faulty = await startFaultyEngine({ substrate: { kind: 'simulated', node }, sessionWorkers: 1 });
   closing.push(() => faulty.close());
   const other = await Grasp.start({
-    substrate: { kind: 'simulated', node: node('other') },
+    substrate: { kind: 'simulated', node: addNode('other') },
     sessionWorkers: 1,
   });
   closing.push(() => other.close());
-  return { faulty, other };
+  return { faulty, other, network, node };
 }
 
 async function counterOffer(session: NegotiationSession): Promise<void> {
@@ -107,6 +121,98 @@ describe('RUNTIME: a worker that ends or hangs is replaced, on the same ports, a
     await refused;
     await faulty.restarted('core');
     expect(await asa.discover('nobody has it', { timeoutMs: 10 })).toEqual([]);
+  });
+});
+
+/** A node without an engine. */
+async function bareNode(network: SimulatedNetwork): Promise<Substrate> {
+  const [theirs, ours] = inlinePair(nodeClock, { clone: true });
+  network.addNode('bare', { links: ['link'] }).connectPort(theirs);
+  const substrate = await openSimulatedSubstrate(ours, { clock: nodeClock });
+  closing.push(() => substrate.close());
+  return substrate;
+}
+
+/** Asks with M_REQ_SYN: the value; undefined: closed without an answer; rejects when nobody listens. */
+async function valueAt(substrate: Substrate, target: Target, name: string): Promise<unknown> {
+  const stream = await substrate.connect(target, { timeoutMs: 1_000 });
+  const received: Uint8Array[] = [];
+  return new Promise((resolve) => {
+    const over = (): void => {
+      stream.abort();
+      if (received.length === 0) return resolve(undefined);
+      const [message] = decodeFirst(Buffer.concat(received)) as [[number, number, unknown[]], Uint8Array];
+      resolve(message[2][3]);
+    };
+    stream.setHandlers({ onData: (bytes) => received.push(bytes.slice()), onEnd: over, onClose: over });
+    stream.write(encode([4, 7, [name, 5, 6, null]]));
+  });
+}
+
+describe('RUNTIME: what is published is answered by the worker that takes a dead one’s place', () => {
+  const SYNCH = { negotiate: false, synchronize: true, dryRun: false, loopCount: 6, ttlMs: 60_000 };
+
+  /** An ASA that publishes a value and has a discoverable objective, and where both are. */
+  async function publishing() {
+    const engines = await twoEngines();
+    const { faulty, network } = engines;
+    const { supervisor } = faulty;
+    const control = supervisor.controlFor('main');
+    const asa = await control.registerAsa('Briggs');
+    for (const name of ['EX3', 'EX4']) {
+      await control.registerObjective(asa, { name, ...SYNCH, overlap: false, discoverable: name === 'EX4' });
+    }
+    await control.listenSynchronize(asa, 'EX3', encode('first'));
+    await control.listenSynchronize(asa, 'EX3', encode('last'));
+    const { interfaces, objectives } = await supervisor.status();
+    const address = interfaces[0]!.addresses[0]!;
+    const [port, presence] = objectives.map(({ listening }) => listening[0]!.port);
+    const substrate = await bareNode(network);
+    const value = (): Promise<unknown> => valueAt(substrate, { address, port: port! }, 'EX3');
+    const absent = (): Promise<unknown> => valueAt(substrate, { address, port: presence! }, 'EX4');
+    return { ...engines, value, absent };
+  }
+
+  test('the last value, on the same port, within a second; a discoverable objective too', async () => {
+    const { faulty, value, absent } = await publishing();
+    expect(await value()).toBe('last');
+    const began = performance.now();
+    faulty.fail({ host: 'sessions-1', fault: 'exit' });
+    await faulty.restarted('sessions-1');
+    await faulty.supervisor.sessionHostFor();
+    expect(await value()).toBe('last');
+    expect(performance.now() - began).toBeLessThan(1_000);
+    // Connected, and closed without an answer.
+    expect(await absent()).toBeUndefined();
+  });
+
+  test('a worker that died while there was no security: its listens are there when security is', async () => {
+    const { faulty, node, value, absent, other } = await publishing();
+    const briggs = await faulty.registerAsa('Gray');
+    const offered = await briggs.registerObjective({ name: 'EX5', negotiate: true });
+    const listening = await offered.onNegotiate(counterOffer);
+    const insecure = expect(briggs.discover('nobody has it', { timeoutMs: 20_000 })).rejects.toMatchObject({
+      code: 16,
+    });
+    node.setSecurity('none');
+    await insecure;
+    faulty.fail({ host: 'sessions-1', fault: 'exit' });
+    await faulty.restarted('sessions-1');
+    await faulty.supervisor.sessionHostFor();
+    expect(await value()).toBeUndefined();
+    node.setSecurity('insecure');
+    // Found again, so security has come back everywhere that matters.
+    const gray = await other.registerAsa('Gray');
+    const wanted = await gray.registerObjective({ name: 'EX5', negotiate: true });
+    let result: NegotiateResult | undefined;
+    const peer = `[${(await faulty.supervisor.status()).interfaces[0]!.addresses[0]!}]:${listening.port}`;
+    for await (const _ of gray.discover('EX5', { flush: true, timeoutMs: 10_000 })) {
+      result = await gray.requestNegotiate(wanted, ['NZD', 300], { peer, timeoutMs: 10_000 });
+      break;
+    }
+    expect(result?.state).toBe('offered');
+    expect(await value()).toBe('last');
+    expect(await absent()).toBeUndefined();
   });
 });
 

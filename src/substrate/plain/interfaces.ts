@@ -37,8 +37,8 @@ export class InterfaceWatch {
   #closed = false;
 
   /**
-   * Unless lenient, throws `no-interface` for a chosen name that no interface bears, `unsupported` for two chosen
-   * interfaces on one IPv4 subnet.
+   * Unless lenient, throws `no-interface` for a name that no interface bears, `unsupported` for two named interfaces
+   * on one IPv4 subnet. A host with cable and WLAN on one LAN that names none must start: there the first keeps IPv4.
    */
   constructor(platform: Platform, clock: Clock, options: WatchOptions) {
     this.#platform = platform;
@@ -53,7 +53,7 @@ export class InterfaceWatch {
     const host = platform.list();
     this.#host = host;
     const [shared] = this.#judgeSubnets();
-    if (shared && !options.lenient) {
+    if (shared && options.chosen && !options.lenient) {
       const { first, second, subnet } = shared;
       throw new SubstrateError(
         'unsupported',

@@ -39,6 +39,17 @@ export async function openReceiveSocket(settings: PlainSettings, interfaceName: 
   }
 }
 
+/** Joins the group again, whether the kernel still knows the membership or not. */
+export function rejoin(socket: UdpSocket, { group }: PlainSettings, interfaceName: string): void {
+  for (const change of ['dropMembership', 'addMembership'] as const) {
+    try {
+      socket[change](group, zoned('::', interfaceName));
+    } catch {
+      // Not a member any more, or the interface is going again: the next look finds it, or its loss.
+    }
+  }
+}
+
 /** The receive socket for IPv4 multicasts of every interface; who is joined is up to the caller. */
 export async function openIpv4ReceiveSocket(settings: PlainSettings): Promise<UdpSocket> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true });

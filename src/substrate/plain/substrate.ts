@@ -101,8 +101,10 @@ class PlainSubstrate implements Substrate {
       onDatagram,
       onError: (error) => holder.owned && this.#socketFailed(holder.owned, error),
       group4: this.#group4,
-      hasIpv4: () =>
-        this.#watch.chosen.some((item) => item.name === interfaceName && item.ipv4 !== undefined),
+      has: () => {
+        const found = this.#watch.chosen.find((item) => item.name === interfaceName);
+        return { ipv6: found?.linkLocal !== undefined, ipv4: found?.ipv4 !== undefined };
+      },
     });
     const unlook = this.#watch.onLook(() => receiver.follow());
     const owned = this.#own(info, onLost, async () => {

@@ -4,7 +4,7 @@ import {
   type DiscoveryRelayEvent,
   type DiscoveryRelayPort,
 } from '../../../src/actors/discovery-relay.js';
-import { M_RESPONSE, type ResponseMessage } from '../../../src/protocol/index.js';
+import { M_RESPONSE, M_SYNCH, type ResponseMessage, type SynchMessage } from '../../../src/protocol/index.js';
 import type { Effect, MachineCase, MachineSubject } from './play.js';
 import { casesOf } from './subject.js';
 
@@ -19,6 +19,13 @@ const message: ResponseMessage = {
 };
 const response: DiscoveryRelayEvent = { type: 'response.received', message, interface: 'l2' };
 const back: DiscoveryRelayEvent = { type: 'response.received', message, interface: 'l1' };
+const synch: SynchMessage = {
+  type: M_SYNCH,
+  sessionId: 7,
+  objective: { name: 'EX2', flags: 5, loopCount: 6, value: Uint8Array.of(1) },
+};
+const value: DiscoveryRelayEvent = { type: 'value.received', message: synch, interface: 'l2' };
+const valueBack: DiscoveryRelayEvent = { type: 'value.received', message: synch, interface: 'l1' };
 const expired: DiscoveryRelayEvent = { type: 'timer.expired' };
 const failed: DiscoveryRelayEvent = { type: 'send.failed' };
 const stopped: DiscoveryRelayEvent = { type: 'stopped' };
@@ -36,6 +43,14 @@ const cases: MachineCase[] = [
     effects: [['passBack', message, 'l2']],
   }),
   on('a response by the interface the discovery came by is none', [], back, {
+    state: 'collecting',
+    effects: [['count', 'relay.response.wrong-side']],
+  }),
+  on('§2.5.6.3 a value in place of a response too', [], value, {
+    state: 'collecting',
+    effects: [['passValueBack', synch]],
+  }),
+  on('but not by the interface the discovery came by', [], valueBack, {
     state: 'collecting',
     effects: [['count', 'relay.response.wrong-side']],
   }),

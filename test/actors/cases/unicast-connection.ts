@@ -54,7 +54,10 @@ const cases: MachineCase[] = [
     state: 'answering',
     effects: [],
   }),
-  on('a peer that has finished its side is answered', [discovery], ended, { state: 'answering', effects: [] }),
+  on('a peer that has finished its side is answered', [discovery], ended, {
+    state: 'answering',
+    effects: [],
+  }),
   on('the peer goes before the answer', [discovery], closed, over()),
   on('the engine ends while it answers', [discovery], stopped, over(['abort'])),
   on('G-2.8.13-02 M_NOOP in front of it is ignored', [], noop, {
@@ -75,7 +78,12 @@ const cases: MachineCase[] = [
   ),
   on('a stream that ends without a discovery', [], ended, leaving(['count', 'unicast.none'], ['close'])),
   on('or breaks', [], closed, leaving(['count', 'unicast.none'])),
-  on('wire.md §11 or says nothing for too long', [], expired, leaving(['count', 'unicast.too-slow'], ['abort'])),
+  on(
+    'wire.md §11 or says nothing for too long',
+    [],
+    expired,
+    leaving(['count', 'unicast.too-slow'], ['abort']),
+  ),
   on('the engine ends', [], stopped, leaving(['abort'])),
 ];
 

@@ -10,12 +10,20 @@ import { number, serveCommands, text, type Command } from './serve.js';
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as {
   interface: string;
+  /** Instead of `interface`. */
+  interfaces?: readonly string[];
+  families?: readonly ('ipv6' | 'ipv4')[];
   limits?: Partial<Limits>;
   hungAfterMs?: number;
 };
 const began = performance.now();
 const engine = await startFaultyEngine({
-  substrate: { kind: 'plain', interfaces: [plan.interface], insecure: true },
+  substrate: {
+    kind: 'plain',
+    interfaces: plan.interfaces ?? [plan.interface],
+    families: plan.families,
+    insecure: true,
+  },
   sessionWorkers: 1,
   limits: plan.limits,
   hungAfterMs: plan.hungAfterMs,
@@ -59,7 +67,7 @@ serveCommands({
   },
   discover: async (command) => {
     const { peer, ms } = await first(command);
-    return { ms, found: peer !== undefined };
+    return { ms, found: peer !== undefined, address: peer?.address };
   },
   /** A request with one counter-offer, found by a discovery of its own, or at `address`, `port`. */
   negotiate: async (command) => {
@@ -70,14 +78,15 @@ serveCommands({
         ? (await first(command)).peer
         : { address: text(command, 'address'), port: number(command, 'port'), protocol: 'tcp' as const };
     if (!peer) return { state: 'nobody found', ms: performance.now() - from };
-    const options = { peer, timeoutMs: 10_000 };
+    const timeoutMs = typeof command['timeoutMs'] === 'number' ? command['timeoutMs'] : 10_000;
+    const options = { peer, timeoutMs };
     let result: NegotiateResult = await asa!.requestNegotiate(wanted, ['NZD', 300], options);
     if (result.state === 'offered') result = await result.session.negotiateStep(['NZD', 250]);
     return { state: result.state, ms: performance.now() - from };
   },
   status: async () => {
-    const { threads, counters, objectives: listed } = await engine.supervisor.status();
-    return { threads, counters, objectives: listed };
+    const { threads, counters, objectives: listed, interfaces } = await engine.supervisor.status();
+    return { threads, counters, objectives: listed, interfaces };
   },
   fail: (command) => {
     const fault = text(command, 'fault') as Fault;
