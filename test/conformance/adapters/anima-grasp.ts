@@ -13,6 +13,7 @@ import {
   tagged_objective,
 } from '../../../src/api/graspi/index.js';
 import { Grasp, type GraspOptions } from '../../../src/index.js';
+import { announce, announced } from './announcing.js';
 import { NotSupported, serveAdapter, type Arguments } from './serve.js';
 
 type Facade = ReturnType<typeof createGraspi>;
@@ -207,6 +208,8 @@ serveAdapter(
         'report',
         'tcp-discovery',
         'rapid',
+        'dull',
+        'announce',
       ],
     }),
     start: async (args) => {
@@ -216,7 +219,6 @@ serveAdapter(
         ipv4?: boolean;
         interfaces: string[];
       };
-      if (args['dull'] !== undefined) throw new NotSupported('DULL instances');
       const options: GraspOptions = {
         substrate: {
           kind: 'plain',
@@ -225,6 +227,7 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
+        ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);
@@ -389,6 +392,8 @@ serveAdapter(
         })),
       };
     },
+    announce: async (args) => announce(running(args).grasp, args),
+    announced: async (args) => ({ announced: await announced(running(args).grasp, args['kind'] as string) }),
     expireFlood: async (args) => {
       const locator = args['locator'] as LocatorArgument | null;
       const entry = new tagged_objective(toObjective(objectiveOf(args)), locator && toLocator(locator));
