@@ -13,6 +13,7 @@ import type { DullRules } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
 import { TellingCounters } from './syntax-diagnostics.js';
+import { osThread } from './thread-time.js';
 
 /** What a host may know of its thread. */
 export interface World {
@@ -34,8 +35,8 @@ export interface HostStatus {
 export interface HostControl {
   /** Resolves when the host does its work. */
   ready(): Promise<void>;
-  /** Proof of life. */
-  ping(): void;
+  /** Proof of life: the thread's number at the operating system, if that tells. */
+  ping(): number | undefined;
   status(): HostStatus;
   close(): Promise<void>;
 }
@@ -108,7 +109,7 @@ export function createListenerHost(
   });
   return {
     ready: () => listener.ready(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
@@ -143,7 +144,7 @@ export function createCoreHost(
   });
   return {
     ready: () => core.ready(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
@@ -183,7 +184,7 @@ export function createSessionsHost(
   link.serve(host);
   return {
     ready: () => Promise.resolve(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),

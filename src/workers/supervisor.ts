@@ -298,7 +298,7 @@ export class Supervisor {
       const now = this.#clock.now();
       const elapsed = now - this.#lastTick;
       this.#lastTick = now;
-      for (const host of [...this.#hosts.values()]) host.tick(TICK_MS, elapsed <= LATE_TICK_MS);
+      for (const host of [...this.#hosts.values()]) host.tick(elapsed, elapsed <= LATE_TICK_MS);
       this.#timer = this.#clock.setTimeout(tick, TICK_MS);
     };
     this.#timer = this.#clock.setTimeout(tick, TICK_MS);
