@@ -169,6 +169,7 @@ serveAdapter(
         'report',
         'tcp-discovery',
         'rapid',
+        'dull',
       ],
     }),
     start: async (args) => {
@@ -178,7 +179,6 @@ serveAdapter(
         ipv4?: boolean;
         interfaces: string[];
       };
-      if (args['dull'] !== undefined) throw new NotSupported('DULL instances');
       const options: GraspOptions = {
         substrate: {
           kind: 'plain',
@@ -187,6 +187,7 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
+        ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);
