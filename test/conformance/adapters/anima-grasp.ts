@@ -169,7 +169,6 @@ serveAdapter(
         'report',
         'tcp-discovery',
         'rapid',
-        'dull',
       ],
     }),
     start: async (args) => {
@@ -179,6 +178,7 @@ serveAdapter(
         ipv4?: boolean;
         interfaces: string[];
       };
+      if (args['dull'] !== undefined) throw new NotSupported('DULL instances');
       const options: GraspOptions = {
         substrate: {
           kind: 'plain',
@@ -187,7 +187,6 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
-        ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);
