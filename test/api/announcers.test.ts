@@ -462,6 +462,15 @@ describe('the life of an announcement', () => {
     await world.until(announcement.stop());
   });
 
+  test('the end of the engine ends a loop (42), whether or not it waits', async () => {
+    const [waits, looksAway] = [listenAcp(dull), listenAcp(dull)];
+    for (const list of [waits, looksAway]) await next(list);
+    const waiting = world.failure(waits.next());
+    await world.until(dull.close());
+    expect(await waiting).toMatchObject({ code: 42 });
+    expect(await world.failure(looksAway.next())).toMatchObject({ code: 42 });
+  });
+
   test('a deregistered ASA ends it (6) at the next flood', async () => {
     const asa = await world.until(dull.registerAsa('Mine'));
     const announcement = await world.until(announceAcp(asa, { methods: [IKE] }));
