@@ -293,7 +293,7 @@ row(['G-2.5.6.3-01', 'G-2.8.4-14'], async (t) => {
 });
 
 row('G-2.5.6.3-02', { needs: ['rapid'], start: { rapid: true } }, async (t) => {
-  await t.synchronizing({ name: 'EX1', value: ['a', 7] });
+  await t.synchronizing({ name: 'EX1', value: ['a', 7] }, { rapid: true });
   for (const value of [null, 0]) {
     const discovery = await t.disc('EX1', { flags: SYNCH, value });
     const conn = await discovery.pair.accept();
