@@ -74,7 +74,13 @@ async function* lists<T extends Announced>(
     const { asa } = place;
     const { clock } = asa;
     const watch = asa.watchFlood(kind.objective, { signal });
-    let heard = watch.next();
+    // It may end while the list is being looked at, or while the loop is being left; the next turn, if any, tells.
+    const next = (): ReturnType<typeof watch.next> => {
+      const news = watch.next();
+      news.catch(() => undefined);
+      return news;
+    };
+    let heard = next();
     let all: T[] = [];
     for (;;) {
       const dates = all.flatMap(({ expiresAt }) => (expiresAt === 0 ? [] : expiresAt));
@@ -83,8 +89,6 @@ async function* lists<T extends Announced>(
         if (dates.length === 0) return;
         timer = clock.setTimeout(() => resolve('expired'), Math.max(0, Math.min(...dates) - clock.now()));
       });
-      // It may end while the list is being looked at; the next turn tells.
-      heard.catch(() => undefined);
       const news = await Promise.race([heard, expired]);
       clock.clearTimeout(timer);
       if (news === 'expired') {
@@ -93,7 +97,7 @@ async function* lists<T extends Announced>(
       } else {
         if (news.done) return;
         all = news.value.flatMap((entry) => read(entry) ?? []);
-        heard = watch.next();
+        heard = next();
       }
       yield [...all];
     }
