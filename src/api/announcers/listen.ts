@@ -74,13 +74,13 @@ async function* lists<T extends Announced>(
     const { asa } = place;
     const { clock } = asa;
     const watch = asa.watchFlood(kind.objective, { signal });
-    // It may end while the list is being looked at, or while the loop is being left; the next turn, if any, tells.
-    const next = (): ReturnType<typeof watch.next> => {
+    const listening = (): ReturnType<typeof watch.next> => {
       const news = watch.next();
+      // It may fail while the list is being looked at; whoever asks for the next one is told.
       news.catch(() => undefined);
       return news;
     };
-    let heard = next();
+    let heard = listening();
     let all: T[] = [];
     for (;;) {
       const dates = all.flatMap(({ expiresAt }) => (expiresAt === 0 ? [] : expiresAt));
@@ -97,7 +97,7 @@ async function* lists<T extends Announced>(
       } else {
         if (news.done) return;
         all = news.value.flatMap((entry) => read(entry) ?? []);
-        heard = next();
+        heard = listening();
       }
       yield [...all];
     }
