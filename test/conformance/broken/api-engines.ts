@@ -2,11 +2,9 @@
 import { inFile, type BrokenEngine } from './engines.js';
 
 const cache = inFile('protocol/discovery-cache.js');
-const floodCopy = inFile('protocol/flood-copy.js');
 const floodCache = inFile('protocol/flood-cache.js');
 const session = inFile('actors/negotiation-session.js');
 const rules = inFile('actors/negotiation-rules.js');
-const own = inFile('actors/own-locators.js');
 const registry = inFile('workers/registry.js');
 const checks = inFile('api/checks.js');
 const negotiation = inFile('api/graspi/negotiation.js');
@@ -50,7 +48,7 @@ export const brokenApis: readonly BrokenEngine[] = [
     'if (record.asa.handle !== handle)',
     'if (false)',
   ),
-  checks('timeout 0 is at once', 'A-2.3.5-15', '|| GRASP_DEF_TIMEOUT', '|| 1'),
+  checks('timeout 0 is at once', 'A-2.3.5-15', '|| GRASP_DEF_TIMEOUT', '|| 1', 'A-2.3.3-09'),
   checks('takes numbers beyond 32 bits', 'A-2.3.2-01', 'value >= 0 && value <= MAX_UINT32', 'value >= -1'),
   rules('a broken answer is an invalid one', 'A-2.3.2-08', "if (refused.kind === 'malformed')", 'if (false)'),
   rules(
@@ -85,13 +83,6 @@ export const brokenApis: readonly BrokenEngine[] = [
   ),
   // ---- discovery, flooding, synchronization
   cache('minimum_TTL deletes nothing', 'A-2.3.4-02', 'entry.expiresAt - now <= minimumTtlMs', 'false'),
-  own('local makes no difference', 'A-2.3.3-12', 'const address = local\n', 'const address = false\n'),
-  floodCopy(
-    '`::` leaves the loop count alone',
-    'A-2.3.6-07',
-    'const linkOnly = replaces || isLinkLocal(initiator);',
-    'const linkOnly = isLinkLocal(initiator);',
-  ),
   floodCache(
     'expire_flood removes what it says only with a ttl',
     'A-2.3.6-11',
