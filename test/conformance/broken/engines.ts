@@ -24,7 +24,7 @@ export interface BrokenEngine {
 /** M_REQ_NEG and M_END accept: most breakages leave that alone. */
 export const CONTROL = 'A-2.3.5-05';
 
-const inFile =
+export const inFile =
   (file: string) =>
   (name: string, row: string, find: string, replace: string, control?: string): BrokenEngine => ({
     name,

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { CallFailed, Unsupported } from '../adapter.js';
 import { Violation } from '../peer.js';
 import { adapterCommand, runSuite, type RowResult, type SuiteResult } from '../suite.js';
+import { brokenApis } from './api-engines.js';
 import { changed } from './change.js';
 import { brokenEngines, CONTROL, type BrokenEngine } from './engines.js';
 
@@ -22,7 +23,9 @@ const { values } = parseArgs({
   options: { jobs: { type: 'string' }, patience: { type: 'string' }, only: { type: 'string' } },
 });
 const patience = Number(values.patience ?? 1);
-const engines = brokenEngines.filter(({ name, row }) => `${row} ${name}`.includes(values.only ?? ''));
+const engines = [...brokenEngines, ...brokenApis].filter(({ name, row }) =>
+  `${row} ${name}`.includes(values.only ?? ''),
+);
 
 // A change that no longer finds its place breaks nothing: said at once.
 for (const { changes } of engines) {

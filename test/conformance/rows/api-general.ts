@@ -20,10 +20,10 @@ row('A-2.2-01', async (t) => {
   const peer = t.locatorOf(t.p, listener.port);
   // A session that waits for its peer delays none of the others either.
   const waits = t.engine.requestNegotiate(asa, { ...ex4, value: 1 }, { peer });
-  const waiting = await listener.accept();
+  const waiting = await listener.accept(2000);
   const { message: first } = await waiting.next();
   const call = t.engine.requestNegotiate(asa, { ...ex4, value: 2 }, { peer });
-  const conn = await listener.accept(1000, 1);
+  const conn = await listener.accept(2000, 1);
   await conn.send(message.accept((await conn.next()).message[1] as number));
   t.answer(await call, 'accepted');
   t.ok(!served, 'listenNegotiate has returned without a request');
@@ -207,7 +207,7 @@ row('A-2.3.2-16', { needs: ['callback'] }, async (t) => {
   const discover = await begin('discover', { objective: { name: 'EX5' }, timeoutMs: 200 });
   t.equal((await first(discover, 'discover'))['code'], 0, 'code for discover');
   const request = await begin('requestNegotiate', { objective, peer });
-  const asked = await listener.accept();
+  const asked = await listener.accept(2000);
   t.equal(request.length, 0, 'callbacks before the answer');
   await asked.send(message.accept((await asked.next()).message[1] as number));
   t.equal((await first(request, 'requestNegotiate'))['code'], 0, 'code for requestNegotiate');
@@ -219,7 +219,7 @@ row('A-2.3.2-16', { needs: ['callback'] }, async (t) => {
   const failing = await begin('negotiateStep', { session: 'no session', objective });
   t.equal((await first(failing, 'negotiateStep'))['code'], 19, 'code for an unknown session');
   const synchronize = await begin('synchronize', { objective: EX2, peer });
-  const synch = await listener.accept(1000, 1);
+  const synch = await listener.accept(2000, 1);
   await synch.send(message.synch((await synch.next()).message[1] as number, ['EX2', SYNCH, 6, 7]));
   t.equal((await first(synchronize, 'synchronize'))['code'], 0, 'code for synchronize');
   const listen = await begin('listenNegotiate', { objective: EX1 });

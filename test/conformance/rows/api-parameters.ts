@@ -70,7 +70,7 @@ row('A-2.3.2-02', async (t) => {
   const offered = t.answer(await second.call, 'offered');
   await engine.sendInvalid(asa, offered.session, '01');
   const synchronize = engine.synchronize(asa, { name: 'EX5', synchronize: true }, { peer });
-  const synch = await listener.accept(1000, 2);
+  const synch = await listener.accept(2000, 2);
   await synch.send(message.synch((await synch.next()).message[1] as number, ['EX5', SYNCH, 6, 7]));
   t.equal(t.value(await synchronize), 7, 'value synchronized');
   await engine.listenSynchronize(asa, { ...EX2, value: 1 });
@@ -192,7 +192,7 @@ row('A-2.3.2-08', async (t) => {
   await cut.conn.finish();
   await t.code(24, cut.call, 'a truncated answer');
   const synchronize = t.engine.synchronize(asa, EX2, { peer: t.locatorOf(t.p, listener.port) });
-  const synch = await listener.accept(1000, 3);
+  const synch = await listener.accept(2000, 3);
   await synch.next();
   await synch.send(garbage(8));
   await t.code(24, synchronize, 'garbage in answer to M_REQ_SYN');

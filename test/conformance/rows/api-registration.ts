@@ -116,7 +116,7 @@ row('A-2.3.3-07', async (t) => {
   const listener = await t.p.listen();
   const ex3 = { name: 'EX3', synchronize: true };
   const call = t.engine.synchronize(asa, ex3, { peer: t.locatorOf(t.p, listener.port) });
-  const conn = await listener.accept();
+  const conn = await listener.accept(2000);
   await conn.send(message.synch((await conn.next()).message[1] as number, ['EX3', SYNCH, 6, 8]));
   t.equal(t.value(await call), 8, 'value synchronized');
 });

@@ -22,7 +22,10 @@ export interface Initiator {
   readonly listener: Listener;
   readonly peer: LocatorArgument;
   /** One more request to P; one at a time. */
-  ask(value?: unknown, more?: { objective?: Partial<ObjectiveArgument>; timeoutMs?: number }): Promise<Asked>;
+  readonly ask: (
+    value?: unknown,
+    more?: { objective?: Partial<ObjectiveArgument>; timeoutMs?: number },
+  ) => Promise<Asked>;
 }
 
 /** An ASA of E that requests EX1 of P. */
@@ -49,10 +52,10 @@ export interface Served extends Incoming {
 export interface Responder {
   readonly asa: AsaHandle;
   /** One more request of a peer. */
-  serve(
+  readonly serve: (
     value?: unknown,
     more?: { loopCount?: number; flags?: number; sid?: number; from?: Peer },
-  ): Promise<Served>;
+  ) => Promise<Served>;
 }
 
 /** An ASA of E that is asked for EX1. */
