@@ -22,7 +22,10 @@ const { values: options } = parseArgs({
 const think = Number(options.think);
 const between = (least, most) => least + Math.floor(Math.random() * (most - least + 1));
 
-graspi.configure({ insecure: options.insecure, ...(options.interface ? { interfaces: options.interface } : {}) });
+graspi.configure({
+  insecure: options.insecure,
+  ...(options.interface ? { interfaces: options.interface } : {}),
+});
 graspi.skip_dialogue(options.test);
 
 const [err, asa_handle] = await graspi.register_asa('Briggs');

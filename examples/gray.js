@@ -23,7 +23,10 @@ const pause = Number(options.pause);
 const between = (least, most) => least + Math.floor(Math.random() * (most - least + 1));
 const chance = () => Math.random() < 0.5;
 
-graspi.configure({ insecure: options.insecure, ...(options.interface ? { interfaces: options.interface } : {}) });
+graspi.configure({
+  insecure: options.insecure,
+  ...(options.interface ? { interfaces: options.interface } : {}),
+});
 graspi.skip_dialogue(options.test);
 
 const [err, asa_handle] = await graspi.register_asa('Gray');
@@ -103,7 +106,7 @@ async function negotiate(peer) {
 await show(obj1);
 await show(obj2);
 let failures = 0;
-for (let round = 0; round < Number(options.rounds); ) {
+for (let round = 0; round < Number(options.rounds);) {
   // After some failures what is cached may be the trouble.
   const [, found] = await graspi.discover(asa_handle, obj3, 1000, { flush: failures > 3 });
   if (failures > 3) failures = 0;

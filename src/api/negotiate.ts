@@ -61,10 +61,9 @@ export async function requestNegotiate(
   if (peer) return ask(request, peer);
 
   let refused: SessionError | undefined;
-  for await (const target of responders({
-    ...request,
-    objective: { ...head, flags: objectiveFlags(objective) },
-  })) {
+  // Without the value: that would ask for rapid mode (RFC 8990 §2.5.5.1).
+  const wanted: ObjectiveHead = { name, flags: objectiveFlags(objective), loopCount };
+  for await (const target of responders({ client, asa: asa.handle, objective: wanted, timeoutMs, signal })) {
     try {
       return await ask(request, target);
     } catch (error) {

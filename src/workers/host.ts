@@ -9,8 +9,10 @@ import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
+import type { DullRules } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
+import { TellingCounters } from './syntax-diagnostics.js';
 
 /** What a host may know of its thread. */
 export interface World {
@@ -68,10 +70,20 @@ export interface HostSettings {
   readonly listenSelf: boolean;
   /** Core: rapid mode of RFC 8990 §2.5.6.3 is answered. */
   readonly rapidAnswers: boolean;
+  /** Core, testing: own locators are told in O_DIVERT. */
+  readonly forceDivert: boolean;
+  /** Every kind of refused message is told as a process warning. */
+  readonly syntaxDiagnostics: boolean;
+  /** The engine is a DULL instance (RFC 8990 §2.5.2). */
+  readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
   readonly preferredPorts: Readonly<Record<string, number>>;
+}
+
+function countersFor(host: string, settings: HostSettings, world: World): Counters {
+  return settings.syntaxDiagnostics ? new TellingCounters(host, world.clock) : new Counters();
 }
 
 /** The owners of a role. Given, not imported: a thread loads the code of its own role only (`host-main.ts`). */
@@ -85,7 +97,7 @@ export function createListenerHost(
   settings: HostSettings,
   world: World,
 ): ListenerControl {
-  const counters = new Counters();
+  const counters = countersFor('listener', settings, world);
   const listener = new Listener({
     clock: world.clock,
     substrate,
@@ -114,7 +126,7 @@ export function createCoreHost(
   world: World,
   events: Pick<HostEvents, 'portsChanged'>,
 ): CoreControl {
-  const counters = new Counters();
+  const counters = countersFor('core', settings, world);
   const core = new Core({
     clock: world.clock,
     random: world.random,
@@ -125,6 +137,8 @@ export function createCoreHost(
     toEndpoint: world.toEndpoint,
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
+    forceDivert: settings.forceDivert,
+    dull: settings.dull,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
@@ -151,7 +165,7 @@ export function createSessionsHost(
   settings: HostSettings,
   world: World,
 ): SessionsControl {
-  const counters = new Counters();
+  const counters = countersFor(name, settings, world);
   const link = new CoreLink(world);
   const host = new SessionHost({
     name,

@@ -267,6 +267,7 @@ describe('RFC 8991 §2.3.6 get_flood and expire_flood', () => {
         expiresAt,
       },
       interface: 'link',
+      initiator: source.node.environment.interfaces[0]!.addresses[0]!,
       expiresAt,
     });
     const entries = await held();
@@ -333,8 +334,8 @@ describe('RFC 8991 §2.3.6 get_flood and expire_flood', () => {
     await flood(1);
     const watch = reader.watchFlood('EX1');
     const values = async (): Promise<unknown[]> => {
-      const { value, done } = await world.until(watch.next());
-      return done ? ['done'] : (value as TaggedObjective[]).map((entry) => entry.value);
+      const result: IteratorResult<TaggedObjective[], unknown> = await world.until(watch.next());
+      return result.done ? ['done'] : result.value.map((entry) => entry.value);
     };
     expect(await values()).toEqual([1]);
     await flood(2);

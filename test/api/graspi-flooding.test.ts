@@ -37,7 +37,9 @@ const flood = (ttl: number, ...tagged: tagged_objective[]): Promise<number> =>
 
 describe('api.md §4.16–4.18 flooding', () => {
   test('A-2.3.6-06 A-2.3.6-10 a list or one after the other; ttl 0 is written; get_flood has tags and expiry', async () => {
-    expect(await flood(0, new tagged_objective(ex1()), new tagged_objective(ex2(), locator('2001:db8::7')))).toBe(0);
+    expect(
+      await flood(0, new tagged_objective(ex1()), new tagged_objective(ex2(), locator('2001:db8::7'))),
+    ).toBe(0);
     const [wire] = world.messages(9);
     // [9, sid, initiator, 0, [["EX1", 5, 4, "flooded"], []], …]
     expect(wire).toMatch(/^8609\w{10}50\w{32}00828463455831050467666c6f6f64656480/);
@@ -46,7 +48,12 @@ describe('api.md §4.16–4.18 flooding', () => {
     expect(err).toBe(0);
     expect(found).toHaveLength(1);
     expect(found![0]).toBeInstanceOf(tagged_objective);
-    expect(found![0]!.objective).toMatchObject({ name: 'EX2', value: [1, 'two', 3], synch: true, loop_count: 4 });
+    expect(found![0]!.objective).toMatchObject({
+      name: 'EX2',
+      value: [1, 'two', 3],
+      synch: true,
+      loop_count: 4,
+    });
     expect(found![0]!.source).toMatchObject({
       locator: '2001:db8::7',
       port: 4000,
@@ -56,7 +63,11 @@ describe('api.md §4.16–4.18 flooding', () => {
       diverted: false,
     });
     expect((await world.until(client.api.get_flood(gray, ex1())))[1]![0]!.locator).toBeNull();
-    expect(await world.until(bank.api.flood(briggs, 1000, new tagged_objective(ex1()), new tagged_objective(ex2())))).toBe(0);
+    expect(
+      await world.until(
+        bank.api.flood(briggs, 1000, new tagged_objective(ex1()), new tagged_objective(ex2())),
+      ),
+    ).toBe(0);
     expect(world.messages(9)).toHaveLength(2);
     expect(world.messages(9)[1]).toMatch(/^8609/);
   });
@@ -103,8 +114,12 @@ describe('api.md §4.16–4.18 flooding', () => {
     expect(await refused(1000, new tagged_objective(negotiable('EX1')))).toBe(32);
     expect(await refused(1000, new tagged_objective(ex1({ neg: true })))).toBe(8);
     expect(await refused(1000, new tagged_objective(ex1(), locator('nowhere')))).toBe(38);
-    expect(await refused(1000, new tagged_objective(ex1(), locator('2001:db8::1', { is_ipaddress: false })))).toBe(38);
-    expect(await refused(1000, new tagged_objective(ex1(), locator('2001:db8::1', { port: 65_536 })))).toBe(38);
+    expect(
+      await refused(1000, new tagged_objective(ex1(), locator('2001:db8::1', { is_ipaddress: false }))),
+    ).toBe(38);
+    expect(await refused(1000, new tagged_objective(ex1(), locator('2001:db8::1', { port: 65_536 })))).toBe(
+      38,
+    );
     expect(await refused(1000, new tagged_objective(ex1(), locator('2001:db8::1', { port: null })))).toBe(38);
     expect(await refused(1000, new tagged_objective(ex1({ value: 'x'.repeat(1232) })))).toBe(40);
     expect(await world.until(client.api.get_flood(gray, negotiable('EX1')))).toEqual([32, null]);
@@ -184,7 +199,10 @@ describe('api.md §4.13–4.15 synchronization', () => {
     expect(await failing(client.api.synchronize(gray, negotiable('EX2'), null, null))).toEqual([32, null]);
     expect(await failing(client.api.synchronize(gray, ex2({ neg: true }), null, null))).toEqual([8, null]);
     expect(await failing(client.api.synchronize(gray, ex2(), null, -1))).toEqual([3, null]);
-    expect(await failing(client.api.synchronize(gray, ex2({ loop_count: 0 }), null, null))).toEqual([3, null]);
+    expect(await failing(client.api.synchronize(gray, ex2({ loop_count: 0 }), null, null))).toEqual([
+      3,
+      null,
+    ]);
     expect(await failing(client.api.synchronize(gray, ex2(), locator('nowhere'), null))).toEqual([38, null]);
     const listen = (wanted: objective) => world.until(bank.api.listen_synchronize(briggs, wanted));
     expect(await listen(negotiable('EX2'))).toBe(32);
@@ -197,7 +215,9 @@ describe('api.md §4.13–4.15 synchronization', () => {
 
   test('A-2.3.3-09 A-2.3.3-12 D-05 discoverable, local and explicit locators at registration', async () => {
     const { linkLocal } = (await world.until(bank.grasp.status())).interfaces[0]!;
-    await world.until(bank.api.register_obj(briggs, synchronizable('Boot'), { discoverable: true, local: true }));
+    await world.until(
+      bank.api.register_obj(briggs, synchronizable('Boot'), { discoverable: true, local: true }),
+    );
     const [, found] = await world.until(client.api.discover(gray, synchronizable('Boot'), 1000));
     expect(found.map((each) => each.locator)).toEqual([linkLocal]);
     const elsewhere = [
@@ -209,12 +229,16 @@ describe('api.md §4.13–4.15 synchronization', () => {
       bank.api.register_obj(briggs, synchronizable('Away'), null, true, false, false, false, elsewhere),
     );
     const [, away] = await world.until(client.api.discover(gray, synchronizable('Away'), 1000));
-    expect(away.map((each) => [each.locator, each.port, each.is_ipaddress, each.is_fqdn, each.is_uri])).toEqual([
+    expect(
+      away.map((each) => [each.locator, each.port, each.is_ipaddress, each.is_fqdn, each.is_uri]),
+    ).toEqual([
       ['2001:db8::5', 555, true, false, false],
       ['host.example.com', 80, false, true, false],
       ['https://example.com/x', null, false, false, true],
     ]);
-    expect(await world.until(bank.api.register_obj(briggs, synchronizable('Bad'), { locators: [locator('x y')] }))).toBe(38);
+    expect(
+      await world.until(bank.api.register_obj(briggs, synchronizable('Bad'), { locators: [locator('x y')] })),
+    ).toBe(38);
   });
 
   test('A-A-01 16 while there is no security', async () => {

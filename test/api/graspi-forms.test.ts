@@ -36,7 +36,9 @@ async function polled<R extends readonly [number, ...unknown[]]>(poll: () => Pro
   throw new Error('no result after 2000 polls');
 }
 
-async function request(value: unknown): Promise<{ asked: Promise<negotiate_result>; session: session_handle; got: objective }> {
+async function request(
+  value: unknown,
+): Promise<{ asked: Promise<negotiate_result>; session: session_handle; got: objective }> {
   const waiting = bank.api.listen_negotiate(briggs, ex3);
   await world.clock.settle();
   const asked = client.api.request_negotiate(gray, negotiable('EX3', { value }), null, null);
@@ -81,7 +83,9 @@ describe('RFC 8991 §2.2.1 polling', () => {
     expect(again).toBe(early);
     // No session yet: nothing can be done with it.
     expect(await world.until(client.api.negotiate_wait(gray, early, null))).toBe(19);
-    const [, session, got] = await polled(() => Promise.race([waiting, Promise.resolve<listen_result>([2, null, null])]));
+    const [, session, got] = await polled(() =>
+      Promise.race([waiting, Promise.resolve<listen_result>([2, null, null])]),
+    );
     void bank.api.negotiate_step(briggs, session, got!, null);
     const [err, handle] = await polled(poll);
     expect([err, handle === early, world.messages(3).length]).toEqual([0, true, 1]);
@@ -116,7 +120,11 @@ describe('RFC 8991 §2.2.1 polling', () => {
     ]);
     // In the older shape.
     const three = negotiable('EX3', { value: 3, loop_count: 0 });
-    expect(await polled(() => client.api.polling.req_negotiate(gray, three, null, null))).toEqual([3, null, null]);
+    expect(await polled(() => client.api.polling.req_negotiate(gray, three, null, null))).toEqual([
+      3,
+      null,
+      null,
+    ]);
   });
 
   test('discover, listen_negotiate and synchronize: 2 with the shape of the call, then the result', async () => {
@@ -138,10 +146,9 @@ describe('RFC 8991 §2.2.1 polling', () => {
   });
 
   test('what fails at once is told by the first poll, and a poll of nobody gives 6', async () => {
-    expect(await world.until(client.api.polling.discover(gray, negotiable('X', { synch: true }), null))).toEqual([
-      8,
-      [],
-    ]);
+    expect(
+      await world.until(client.api.polling.discover(gray, negotiable('X', { synch: true }), null)),
+    ).toEqual([8, []]);
     expect(await world.until(client.api.polling.listen_negotiate(null, ex3))).toEqual([6, null, null]);
     expect(await world.until(client.api.polling.negotiate_step(gray, null, ex3, null))).toEqual([
       19,
@@ -189,14 +196,29 @@ describe('RFC 8991 §2.2.3 notify', () => {
     await world.until(stepping);
     await world.clock.settle();
     expect(await world.until(client.api.notify(gray))).toEqual([0, [handle], []]);
-    expect(await world.until(client.api.negotiate_step(gray, handle, asked, null))).toEqual([1, null, null, 'enough']);
+    expect(await world.until(client.api.negotiate_step(gray, handle, asked, null))).toEqual([
+      1,
+      null,
+      null,
+      'enough',
+    ]);
   });
 });
 
 describe('RFC 8991 §2.3.2.8 callbacks', () => {
   test('A-2.3.2-16 each is called exactly once, with the result; the call itself returns 2', async () => {
-    const heard: Record<string, unknown[]> = { discovered: [], listened: [], asked: [], older: [], stepped: [], synchronized: [] };
-    const note = (name: string) => (...result: unknown[]) => void heard[name]!.push(result);
+    const heard: Record<string, unknown[]> = {
+      discovered: [],
+      listened: [],
+      asked: [],
+      older: [],
+      stepped: [],
+      synchronized: [],
+    };
+    const note =
+      (name: string) =>
+      (...result: unknown[]) =>
+        void heard[name]!.push(result);
     expect(
       await world.until(
         bank.api.listen_negotiate(briggs, ex3, { negotiate_step_received: note('listened') }),
@@ -226,17 +248,27 @@ describe('RFC 8991 §2.3.2.8 callbacks', () => {
     await world.until(client.api.end_negotiate(gray, handle, false, 'no'));
     await world.clock.advance(100);
     expect(heard['stepped']).toEqual([[1, null, null, 'no']]);
-    const synchronized: Promise<synchronize_result> = client.api.synchronize(gray, synchronizable('EX2'), null, null, {
-      synchronization_received: note('synchronized'),
-    });
+    const synchronized: Promise<synchronize_result> = client.api.synchronize(
+      gray,
+      synchronizable('EX2'),
+      null,
+      null,
+      {
+        synchronization_received: note('synchronized'),
+      },
+    );
     expect(await world.until(synchronized)).toEqual([2, null]);
     await world.until(
-      client.api.req_negotiate(gray, negotiable('EX9'), null, null, { negotiate_step_received: note('older') }),
+      client.api.req_negotiate(gray, negotiable('EX9'), null, null, {
+        negotiate_step_received: note('older'),
+      }),
     );
     await world.clock.advance(70_000);
     expect(heard['synchronized']).toEqual([[33, null]]);
     expect(heard['older']).toEqual([[13, null, null]]);
-    expect([heard['discovered']!.length, heard['asked']!.length, heard['listened']!.length]).toEqual([1, 1, 1]);
+    expect([heard['discovered']!.length, heard['asked']!.length, heard['listened']!.length]).toEqual([
+      1, 1, 1,
+    ]);
   });
 
   test('what is no function is refused (3); what throws becomes a warning', async () => {

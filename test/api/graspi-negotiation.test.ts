@@ -89,7 +89,12 @@ describe('RFC 8991 §2.3.5 a whole negotiation, line by line', () => {
     expect([done, none, own?.value, why]).toEqual([0, null, ['NZD', 307], null]);
     // A-2.3.2-15 both handles are dead.
     expect(await world.until(bank.api.end_negotiate(briggs, session, true))).toBe(19);
-    expect(await world.until(client.api.negotiate_step(gray, handle, first!, null))).toEqual([19, null, null, null]);
+    expect(await world.until(client.api.negotiate_step(gray, handle, first!, null))).toEqual([
+      19,
+      null,
+      null,
+      null,
+    ]);
   });
 
   test('A-2.3.5-03 A-2.3.5-05 accepted at once: null handle, the requested value; flags 3, loop count 6', async () => {
@@ -182,7 +187,12 @@ describe('RFC 8991 §2.3.5 a whole negotiation, line by line', () => {
     expect(world.messages(3).at(-1)).toMatch(/63455833\s*0b06/);
     const before = world.sent.length;
     const wet = negotiable('EX3', { value: 2, loop_count: 6 });
-    expect(await world.until(bank.api.negotiate_step(briggs, session, wet, null))).toEqual([3, null, null, null]);
+    expect(await world.until(bank.api.negotiate_step(briggs, session, wet, null))).toEqual([
+      3,
+      null,
+      null,
+      null,
+    ]);
     expect(world.sent.length).toBe(before);
     await world.until(bank.api.end_negotiate(briggs, session, true));
     expect(await world.until(answer)).toMatchObject([0, null, { dry: true }, null]);
@@ -220,7 +230,9 @@ describe('api.md §4.6–4.12 codes, each with nothing sent', () => {
 
   test('4.6 38: another transport, a URI, no kind or two, no address, no port', async () => {
     expect(await request({}, locator({ protocol: 17 }))).toEqual(failed(38));
-    expect(await request({}, locator({ is_ipaddress: false, is_uri: true, locator: 'http://x' }))).toEqual(failed(38));
+    expect(await request({}, locator({ is_ipaddress: false, is_uri: true, locator: 'http://x' }))).toEqual(
+      failed(38),
+    );
     expect(await request({}, locator({ is_ipaddress: false }))).toEqual(failed(38));
     expect(await request({}, locator({ is_fqdn: true }))).toEqual(failed(38));
     expect(await request({}, locator({ locator: 'nowhere' }))).toEqual(failed(38));
@@ -300,14 +312,17 @@ describe('api.md §4.6–4.12 codes, each with nothing sent', () => {
     expect(await world.until(first)).toEqual(failed(19));
   });
 
-  test.each([0, 1])('C-02 loop count %i passed to a step: 21, the session is over on both sides', async (loop_count) => {
-    const { answer, session } = await begun();
-    const spent = offer(1, { loop_count });
-    expect(await world.until(bank.api.negotiate_step(briggs, session, spent, null))).toEqual(failed(21));
-    expect(world.messages(5)).toEqual([]);
-    expect(await world.until(answer)).toEqual(failed(23));
-    expect(await world.until(bank.api.end_negotiate(briggs, session, false))).toBe(19);
-  });
+  test.each([0, 1])(
+    'C-02 loop count %i passed to a step: 21, the session is over on both sides',
+    async (loop_count) => {
+      const { answer, session } = await begun();
+      const spent = offer(1, { loop_count });
+      expect(await world.until(bank.api.negotiate_step(briggs, session, spent, null))).toEqual(failed(21));
+      expect(world.messages(5)).toEqual([]);
+      expect(await world.until(answer)).toEqual(failed(23));
+      expect(await world.until(bank.api.end_negotiate(briggs, session, false))).toBe(19);
+    },
+  );
 
   test('D-11 a loop count raised by the ASA is not accepted', async () => {
     const { answer, session } = await begun();
@@ -393,7 +408,9 @@ describe('api.md §4.7, §4.8 listen_negotiate and stop_negotiate', () => {
   test('A-2.3.5-12 A-2.2-03 ten listens wait, ten requests come: each is served once, values are not mixed', async () => {
     const waiting = Array.from({ length: 10 }, () => bank.api.listen_negotiate(briggs, ex3));
     await world.clock.settle();
-    const asked = Array.from({ length: 10 }, (_, i) => client.api.request_negotiate(gray, offer(i), null, null));
+    const asked = Array.from({ length: 10 }, (_, i) =>
+      client.api.request_negotiate(gray, offer(i), null, null),
+    );
     const sessions = await world.until(Promise.all(waiting));
     expect(sessions.map(([, , received]) => received!.value as number).sort((a, b) => a - b)).toEqual([
       0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
@@ -416,7 +433,12 @@ describe('api.md §4.7, §4.8 listen_negotiate and stop_negotiate', () => {
     expect(await world.until(bank.api.stop_listen_negotiate(briggs, ex3))).toBe(0);
     expect(await world.until(waiting)).toEqual([3, null, null]);
     expect(await world.until(client.api.discover(gray, ex3, 1000, true))).toEqual([0, []]);
-    expect(await world.until(client.api.request_negotiate(gray, offer(1), peer, null))).toEqual([18, null, null, null]);
+    expect(await world.until(client.api.request_negotiate(gray, offer(1), peer, null))).toEqual([
+      18,
+      null,
+      null,
+      null,
+    ]);
     expect(await world.until(bank.api.end_negotiate(briggs, session, true))).toBe(0);
     expect((await world.until(answer))[0]).toBe(0);
   });
@@ -445,7 +467,31 @@ describe('api.md §4.7, §4.8 listen_negotiate and stop_negotiate', () => {
     expect(world.clock.now() - start).toBeLessThanOrEqual(LISTEN_GAP_MS);
     expect(world.clock.now() - start).toBeGreaterThan(LISTEN_GAP_MS - 50);
     expect(await world.until(client.api.discover(gray, ex3, 1000, true))).toEqual([0, []]);
-    expect(await world.until(client.api.request_negotiate(gray, offer(1), peer, null))).toEqual([18, null, null, null]);
+    expect(await world.until(client.api.request_negotiate(gray, offer(1), peer, null))).toEqual([
+      18,
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  test('C-20 listenGapMs 0: closed at once', async () => {
+    const strict = await world.party('strict', { facade: { listenGapMs: 0 } });
+    const ex7 = negotiable('EX7', { value: 1 });
+    const asa = await world.register(strict, 'Strict', ex7);
+    await world.until(client.api.register_obj(gray, ex7));
+    const waiting = strict.api.listen_negotiate(asa, ex7);
+    await world.clock.settle();
+    const [, [target]] = await world.until(client.api.discover(gray, ex7, 1000));
+    void client.api.request_negotiate(gray, ex7, target!, null);
+    await world.until(waiting);
+    await world.clock.advance(1);
+    expect(await world.until(client.api.request_negotiate(gray, ex7, target!, null))).toEqual([
+      18,
+      null,
+      null,
+      null,
+    ]);
   });
 
   test('C-20 not after stop and not after deregistering: closed at once', async () => {

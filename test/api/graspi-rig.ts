@@ -1,6 +1,6 @@
 /** Facades on engines under virtual time, and what they put on the link, read by another CBOR library. */
 import { Buffer } from 'node:buffer';
-import { createGraspi, objective, type graspi_api } from '../../src/api/graspi/index.js';
+import { createGraspi, objective, type configuration, type graspi_api } from '../../src/api/graspi/index.js';
 import type { Grasp, Limits, NodeOptions, SimulatedNode } from '../../src/index.js';
 import { World } from './rig.js';
 
@@ -25,11 +25,11 @@ export class FacadeWorld extends World {
 
   async party(
     name: string,
-    options: { node?: Partial<NodeOptions>; limits?: Partial<Limits> } = {},
+    options: { node?: Partial<NodeOptions>; limits?: Partial<Limits>; facade?: configuration } = {},
   ): Promise<Party> {
     const { grasp, node } = await this.engine(name, options);
     const printed: string[] = [];
-    const api = createGraspi(grasp, { output: (text) => printed.push(text) });
+    const api = createGraspi(grasp, { output: (text) => printed.push(text), ...options.facade });
     return { api, grasp, node, printed };
   }
 
@@ -46,7 +46,9 @@ export class FacadeWorld extends World {
 
   /** Messages of a type (its number on the wire is below 24) sent so far. */
   messages(type: number): string[] {
-    return this.sent.filter((hex) => hex[0] === '8' && hex.slice(2, 4) === type.toString(16).padStart(2, '0'));
+    return this.sent.filter(
+      (hex) => hex[0] === '8' && hex.slice(2, 4) === type.toString(16).padStart(2, '0'),
+    );
   }
 
   /** Nothing on the link during the call. */

@@ -80,7 +80,14 @@ describe('api.md §1 the names of both', () => {
   });
 
   test('A-2.3.2-03 numbers and names of Appendix A', () => {
-    expect(errors).toMatchObject({ ok: 0, declined: 1, noReply: 2, noASA: 6, loopExhausted: 21, invalidLoc: 38 });
+    expect(errors).toMatchObject({
+      ok: 0,
+      declined: 1,
+      noReply: 2,
+      noASA: 6,
+      loopExhausted: 21,
+      invalidLoc: 38,
+    });
     expect([etext[0], etext[1], etext[16], etext[38]]).toEqual([
       'OK',
       'Declined',
@@ -233,7 +240,9 @@ describe('api.md §4.1–4.4 registration', () => {
     const { api } = client;
     const gray = await world.register(client, 'Gray');
     const register = (changes: Partial<objective>, ...rest: [ttl?: number]): Promise<number> =>
-      world.silently(() => api.register_objective(gray, Object.assign(new objective('EX3'), changes), ...(rest as [number])));
+      world.silently(() =>
+        api.register_objective(gray, Object.assign(new objective('EX3'), changes), ...(rest as [number])),
+      );
     expect(await register({ neg: true, synch: true })).toBe(8);
     expect(await register({ dry: true })).toBe(9);
     expect(await register({ dry: true, synch: true })).toBe(9);
@@ -290,6 +299,29 @@ describe('api.md §4.1–4.4 registration', () => {
     expect(await world.until(api.deregister_obj(gray, ex3))).toBe(0);
     expect(await world.until(api.deregister_objective(gray, ex3))).toBe(14);
     expect(await world.until(api.request_negotiate(gray, ex3, null, null))).toEqual([13, null, null, null]);
+  });
+});
+
+describe('A-2.3.3-10 ttl of a registration in M_RESPONSE', () => {
+  test.each([
+    ['5000', { ttl: 5000 }, '191388'],
+    ['none given: 60000', {}, '19ea60'],
+    ['null: 60000', { ttl: null }, '19ea60'],
+    ['0 is sent as 0', { ttl: 0 }, '00'],
+  ])('%s', async (_name, keywords, wire) => {
+    const ex3 = negotiable('EX3');
+    const briggs = await world.register(bank, 'Briggs');
+    const gray = await world.register(client, 'Gray');
+    await world.until(bank.api.register_obj(briggs, ex3, keywords));
+    const waiting = bank.api.listen_negotiate(briggs, ex3);
+    await world.clock.settle();
+    await world.until(client.api.discover(gray, ex3, 1000));
+    // [2, sid, initiator, ttl, [103, …]]
+    expect(world.messages(2)).toEqual([
+      expect.stringMatching(new RegExp(`^8502\\w{10}50\\w{32}${wire}841867`)),
+    ]);
+    await world.until(bank.api.stop_negotiate(briggs, ex3));
+    await world.until(waiting);
   });
 });
 
@@ -369,7 +401,12 @@ describe('api.md §4.5 discover', () => {
   test('8, 9, 3 at once, with nothing sent', async () => {
     const discover = (changes: Partial<objective>, timeout: unknown = null, style?: unknown) =>
       world.silently(() =>
-        client.api.discover(gray, Object.assign(new objective('X'), changes), timeout as null, style as boolean),
+        client.api.discover(
+          gray,
+          Object.assign(new objective('X'), changes),
+          timeout as null,
+          style as boolean,
+        ),
       );
     expect(await discover({ neg: true, synch: true })).toEqual([8, []]);
     expect(await discover({ dry: true })).toEqual([9, []]);
@@ -449,7 +486,9 @@ describe('the engine of a facade', () => {
       clock: world.clock,
       output: () => undefined,
     });
-    own.skip_dialogue(true, true, { diagnosing: false });
+    own.skip_dialogue(true, true, { diagnosing: false, quadsing: false });
+    expect(() => own.skip_dialogue({ be_dull: true } as object)).toThrow('DULL');
+    expect(() => own.skip_dialogue({ tesing: true } as object)).toThrow('tesing');
     expect([own.test_mode, own.listen_self, own.mess_check]).toEqual([true, true, false]);
     const [, handle] = await world.until(own.register_asa('one'));
     await world.until(own.discover(handle, new objective('X'), 100));
@@ -465,6 +504,26 @@ describe('the engine of a facade', () => {
     expect(own.grasp.test_mode).toBe(true);
     own.grasp.test_mode = false;
     expect(own.test_mode).toBe(false);
+    await world.until(own.close());
+  });
+
+  test('test_divert: what this node offers is found as diverted', async () => {
+    const node = world.network.addNode('own', { links: ['link'] });
+    const own = createGraspi(undefined, {
+      substrate: { kind: 'simulated', node },
+      placement: 'inline',
+      clock: world.clock,
+    });
+    own.test_divert = true;
+    const ex3 = negotiable('EX3');
+    const [, handle] = await world.until(own.register_asa('one'));
+    await world.until(own.register_obj(handle, ex3, { discoverable: true }));
+    const gray = await world.register(client, 'Gray');
+    const [, found] = await world.until(client.api.discover(gray, ex3, 500));
+    expect(found.map(({ diverted, is_ipaddress }) => [diverted, is_ipaddress])).toEqual([[true, true]]);
+    expect(() => {
+      own.test_divert = false;
+    }).toThrow('before register_asa');
     await world.until(own.close());
   });
 

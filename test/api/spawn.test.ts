@@ -39,6 +39,17 @@ describe('spawnAsa: an ASA module in a worker of its own, with its sessions', ()
     expect(await asasOf(bank)).toEqual([]);
   });
 
+  test('a module publishes and floods from its thread, another one reads', async () => {
+    const result = await other.spawnAsa(module('reader'), { name: 'Reader' });
+    const publisher = await bank.spawnAsa(module('publisher'), { name: 'Publisher', data: ['NZD', 7] });
+    expect(await result.done).toEqual([['NZD', 7], 'request', ['NZD', 7], 'fd00::7']);
+    const { objectives } = await bank.status();
+    expect(objectives.find(({ name }) => name === 'EX1')?.listening).toMatchObject([
+      { asa: 'Publisher', thread: 'asa:Publisher', kind: 'synchronize' },
+    ]);
+    await publisher.stop();
+  });
+
   test('when the module returns, its ASA is deregistered and its worker ends', async () => {
     await bank.spawnAsa(module('banker'), { name: 'Briggs', data: 400 });
     const gray = await other.spawnAsa(module('client'), { name: 'Gray', data: 300 });

@@ -10,7 +10,7 @@ import {
   type SynchronizeOptions,
 } from '../../src/index.js';
 import { World } from './rig.js';
-import { addressBytes, Wrapped, type Wire } from './wire.js';
+import { addressBytes, type Wire, type Wrapped } from './wire.js';
 
 let world: World;
 let wire: Wire;

@@ -1,7 +1,8 @@
 /** The commands against each other: real engines on a simulated link, everything in this thread. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Grasp, SimulatedNetwork } from '../../src/cli/api.js';
+import { Grasp, SimulatedNetwork, type Clock } from '../../src/cli/api.js';
 import { Exit } from '../../src/cli/exit.js';
+import { SimulatedClock } from '../../src/index.js';
 import { grasp, type Line, type Run } from './world.js';
 
 let network: SimulatedNetwork;
@@ -29,17 +30,28 @@ function startEngine(): Promise<Grasp> {
 interface Background {
   readonly lines: Line[];
   readonly run: Promise<Run>;
+  /** The one it runs on. */
+  readonly engine: Promise<Grasp>;
   line(matches: (line: Line) => boolean): Promise<Line>;
   stop(): void;
 }
 
-function background(...argv: string[]): Background {
+function background(...given: (string | { clock: Clock })[]): Background {
+  const argv = given.filter((each) => typeof each === 'string');
+  const clock = given.find((each) => typeof each !== 'string')?.clock;
   const stop = new AbortController();
+  let tellEngine!: (engine: Grasp) => void;
+  const engine = new Promise<Grasp>((resolve) => (tellEngine = resolve));
   stops.push(stop);
   const lines: Line[] = [];
   const checks = new Set<() => void>();
   const run = grasp([...argv, '--json'], {
-    startEngine,
+    clock,
+    startEngine: async () => {
+      const started = await startEngine();
+      tellEngine(started);
+      return started;
+    },
     processId: ++processes,
     signal: stop.signal,
     onLine: (text) => {
@@ -51,6 +63,7 @@ function background(...argv: string[]): Background {
   return {
     lines,
     run,
+    engine,
     stop: () => stop.abort(new Error('interrupted')),
     line: (matches) =>
       new Promise((resolve, reject) => {
@@ -270,5 +283,163 @@ describe('discover', () => {
     expect(bad.exit).not.toBe(Exit.done);
     expect(bad.stderr).toMatch(/^grasp: /);
     expect(bad.stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('publish and synchronize', () => {
+  async function publishing(...argv: string[]): Promise<Background> {
+    const publish = background('publish', ...argv);
+    await publish.line(event('ready'));
+    return publish;
+  }
+
+  test('the value gets there, with where it is from', async () => {
+    const publish = await publishing('EX1', '["NZD",7]');
+    const { objective, address, port, interfaces, security } = publish.lines[0]!;
+    expect({ objective, interfaces, security }).toEqual({
+      objective: 'EX1',
+      interfaces: ['l1'],
+      security: 'insecure',
+    });
+    const got = await run('synchronize', 'EX1', '--json');
+    expect(got).toMatchObject({ exit: Exit.done, stderr: '' });
+    expect(got.lines).toEqual([
+      {
+        event: 'value',
+        name: 'EX1',
+        value: ['NZD', 7],
+        locator: { address, port, protocol: 'tcp', interface: 'l1' },
+        interface: null,
+        expiresAt: null,
+        source: 'request',
+      },
+    ]);
+    const named = await run('synchronize', 'EX1', '--peer', `[${String(address)}]:${String(port)}`);
+    expect(named.stdout).toBe(`EX1 = ["NZD",7]  from [${String(address)}]:${String(port)}  (request)\n`);
+    publish.stop();
+    expect((await publish.run).exit).toBe(Exit.done);
+  });
+
+  test('--rapid: the value comes with the answer to the discovery', async () => {
+    await publishing('EX1', '{"a":1}', '--rapid');
+    const got = await run('synchronize', 'EX1', '--json');
+    expect(got.lines).toMatchObject([{ value: { a: 1 }, source: 'rapid', expiresAt: expect.any(Number) }]);
+  });
+
+  test('a tag-24 value is understood as what it wraps', async () => {
+    await publishing('EX1', '{"$cbor":[1,2]}');
+    const got = await run('synchronize', 'EX1', '--json');
+    expect(got.lines).toMatchObject([{ value: [1, 2], tag24: true }]);
+  });
+
+  test('nobody has it: 33, nobody listens there: 34; exit 1, with a hint', async () => {
+    const none = await run('synchronize', 'EX1', '--loop-count', '1', '--json');
+    expect(none).toMatchObject({ exit: Exit.noAgreement, stdout: '' });
+    expect(none.stderr).toContain('notFloodDisc, code 33');
+    expect(none.stderr).toContain('grasp publish');
+    const refused = await run('synchronize', 'EX1', '--peer', '[fd67:7261:7370::1]:1', '--timeout', '50');
+    expect(refused.exit).toBe(Exit.noAgreement);
+    expect(refused.stderr).toContain('sockErrSynRq, code 34');
+  });
+
+  test('a value that fits no message is a usage error', async () => {
+    const publish = await run('publish', 'EX1', JSON.stringify('x'.repeat(3_000)));
+    expect(publish.exit).toBe(Exit.usage);
+    expect(publish.stderr).toContain('tooBig, code 40');
+  });
+});
+
+describe('flood, get-flood and daemon', () => {
+  const LOCATOR = { address: 'fd00::7', port: 4000, protocol: 'tcp', interface: 'l1' };
+
+  test('a flood is shown by those that watch, with its tag and how long it is valid', async () => {
+    const watch = background('get-flood', 'EX1', '--watch');
+    const waiting = background('get-flood', 'EX1', '--timeout', '60000');
+    const daemon = background('daemon');
+    const ready = await daemon.line(event('ready'));
+    expect(Object.keys(ready)).toEqual(['event', 'address', 'interfaces', 'security']);
+    // What watches has said nothing yet; its engine is up when it answers discoveries no more than others.
+    await started(watch, waiting);
+    const before = Date.now();
+    const flood = await run(
+      'flood',
+      'EX1',
+      '["NZD",7]',
+      '--ttl',
+      '9000',
+      '--locator',
+      '[fd00::7]:4000',
+      '--json',
+    );
+    expect(flood).toMatchObject({ exit: Exit.done, stderr: '' });
+    expect(flood.lines).toEqual([{ event: 'sent', name: 'EX1', value: ['NZD', 7], ttl: 9_000 }]);
+    const shown = await watch.line(event('value'));
+    expect(shown).toEqual({
+      event: 'value',
+      name: 'EX1',
+      value: ['NZD', 7],
+      locator: LOCATOR,
+      interface: 'l1',
+      expiresAt: expect.any(Number),
+      source: 'flood',
+    });
+    expect(shown['expiresAt']).toBeGreaterThanOrEqual(before + 8_999);
+    expect((await waiting.run).exit).toBe(Exit.done);
+    expect(waiting.lines).toEqual([{ ...shown, expiresAt: expect.any(Number) }]);
+
+    // Another tag is another entry; the entry that did not change is not shown again.
+    await run('flood', 'EX1', '8', '--ttl', '0', '--locator', 'host.example:1/udp');
+    await watch.line((line) => line['value'] === 8);
+    expect(watch.lines.map((line) => line['value'])).toEqual([['NZD', 7], 8]);
+    expect(watch.lines[1]).toMatchObject({
+      locator: { address: 'host.example', port: 1, protocol: 'udp' },
+      expiresAt: 0,
+    });
+    watch.stop();
+    expect((await watch.run).exit).toBe(Exit.done);
+    daemon.stop();
+    expect(await daemon.run).toMatchObject({ exit: Exit.done, stderr: '' });
+  });
+
+  /** Engines of commands that print nothing at first are up when their nodes have joined the link. */
+  async function started(...commands: Background[]): Promise<void> {
+    const engines = await Promise.all(commands.map(({ engine }) => engine));
+    await Promise.all(engines.map((engine) => engine.status()));
+  }
+
+  test('--every repeats it until interrupted; the ttl covers three periods', async () => {
+    const clock = new SimulatedClock();
+    const flood = background('flood', 'EX1', '1', '--every', '100', { clock });
+    await flood.line(event('sent'));
+    await clock.advance(100_000);
+    await flood.line((line) => flood.lines.indexOf(line) === 1);
+    await clock.advance(100_000);
+    await flood.line((line) => flood.lines.indexOf(line) === 2);
+    expect(flood.lines.map((line) => line['ttl'])).toEqual([350_000, 350_000, 350_000]);
+    flood.stop();
+    expect(await flood.run).toMatchObject({ exit: Exit.done, stderr: '' });
+  });
+
+  test('nothing is flooded: exit 1, and how to wait for it', async () => {
+    const none = await run('get-flood', 'EX1');
+    expect(none).toMatchObject({ exit: Exit.noAgreement, stdout: '' });
+    expect(none.stderr).toContain('nothing is flooded for EX1');
+    expect(none.stderr).toContain('--watch');
+    const waited = await run('get-flood', 'EX1', '--timeout', '1');
+    expect(waited.exit).toBe(Exit.noAgreement);
+    const stopped = background('get-flood', 'EX1', '--timeout', '4000000000');
+    await started(stopped);
+    stopped.stop();
+    expect((await stopped.run).exit).toBe(Exit.noAgreement);
+  });
+
+  test('more than a datagram holds is a usage error; more often than every 3 s is warned of', async () => {
+    const big = await run('flood', 'EX1', JSON.stringify('x'.repeat(1_300)));
+    expect(big.exit).toBe(Exit.usage);
+    expect(big.stderr).toContain('tooBig, code 40');
+    const often = background('flood', 'EX1', '1', '--every', '0.5');
+    await often.line(event('sent'));
+    often.stop();
+    expect((await often.run).stderr).toContain('RFC 8085');
   });
 });

@@ -137,7 +137,6 @@ interface Pending {
   readonly name: string;
   readonly resolve: (line: Line) => void;
   readonly reject: (error: Error) => void;
-  readonly onEvent: ((event: Line) => void) | undefined;
 }
 
 /** ms an adapter has for a call that waits for nobody. */
@@ -146,9 +145,13 @@ const PROMPT_MS = 10_000;
 export class Adapter {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
+  /** Who hears of a call's events: callbacks come after its answer. */
+  readonly #listeners = new Map<number, (event: Line) => void>();
   readonly notice: Notice;
   journal: Journal | undefined;
   stderr = '';
+  /** What the engine was last said not to have: a row that waits in vain for its effect does not apply. */
+  unsupported: string | undefined;
   /** How its process ended; undefined while it runs. */
   end: string | undefined;
   #lastId = 0;
@@ -193,14 +196,13 @@ export class Adapter {
     this.journal?.note(`E ${name} ${brief(args)}`);
     this.#child.stdin!.write(`${JSON.stringify({ id, call: name, ...args })}\n`);
     const line = await new Promise<Line>((resolve, reject) => {
-      this.#pending.set(id, {
-        name,
-        resolve,
-        reject,
-        onEvent: onEvent as ((event: Line) => void) | undefined,
-      });
+      this.#pending.set(id, { name, resolve, reject });
+      if (onEvent) this.#listeners.set(id, onEvent as (event: Line) => void);
     });
-    if (line.unsupported) throw new Unsupported(line.reason ?? `${name} is not supported`);
+    if (line.unsupported) {
+      this.unsupported = line.reason ?? `${name} is not supported`;
+      throw new Unsupported(this.unsupported);
+    }
     if (line.error) {
       const failure = new CallFailed(name, line.error.code ?? 3, line.error.message ?? '');
       this.journal?.note(`E ${failure.message}`);
@@ -234,7 +236,7 @@ export class Adapter {
       return;
     }
     if (line.event !== undefined) {
-      this.#pending.get(line.call ?? -1)?.onEvent?.(line);
+      this.#listeners.get(line.call ?? -1)?.(line);
     } else if (line.id !== undefined) {
       const pending = this.#pending.get(line.id);
       this.#pending.delete(line.id);

@@ -14,6 +14,8 @@ import './rows/index.js';
 export interface SuiteOptions {
   /** `anima-grasp` (default), `graspy`, or the path of an adapter program. */
   readonly adapter?: string | undefined;
+  /** The command that starts the adapter, instead. */
+  readonly command?: readonly string[] | undefined;
   /** Leaves out rows that take more than 5 s. */
   readonly quick?: boolean | undefined;
   /** Only these rows: ids, or beginnings of ids that end in `*`. */
@@ -87,7 +89,7 @@ function chosen(requirement: Requirement, only: readonly string[] | undefined): 
 export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult> {
   const began = now();
   setPatience(options.patience ?? 1);
-  const command = adapterCommand(options.adapter ?? 'anima-grasp');
+  const command = options.command ?? adapterCommand(options.adapter ?? 'anima-grasp');
   const results = new Map<string, RowResult>();
   const skipped: string[] = [];
   const [quickRows, slowRows]: [Row[], Row[]] = [[], []];
@@ -207,9 +209,10 @@ class Lane {
       await this.#limited(row.body(t), limit);
       verdict = { status: 'passed', reason: '' };
     } catch (error) {
-      if (error instanceof Unsupported) verdict = { status: 'notApplicable', reason: error.message };
+      const unsupported = error instanceof Unsupported ? error.message : this.#adapter?.unsupported;
+      if (unsupported !== undefined) verdict = { status: 'notApplicable', reason: unsupported };
       else {
-        verdict = { status: 'failed', reason: report(error, journal) };
+        verdict = { status: 'failed', reason: `${report(error, journal)}${await this.#engineReport()}` };
         spoilt ||= !(error instanceof Violation || error instanceof CallFailed);
       }
     }
@@ -232,7 +235,21 @@ class Lane {
       this.hello = (await this.#adapter.promptly('hello')) as unknown as Hello;
     }
     this.#adapter.journal = journal;
+    this.#adapter.unsupported = undefined;
     return { lab: this.#lab, adapter: this.#adapter, hello: this.hello! };
+  }
+
+  /** What the engine says of itself, if its adapter can tell. */
+  async #engineReport(): Promise<string> {
+    const adapter = this.#adapter;
+    if (!adapter || adapter.end !== undefined || !this.hello?.capabilities.includes('report')) return '';
+    adapter.journal = undefined;
+    try {
+      const { text } = await adapter.promptly('report');
+      return `\n  the engine reports: ${String(text)}`;
+    } catch (error) {
+      return `\n  the engine reports nothing: ${(error as Error).message}`;
+    }
   }
 
   /** Stops the engine; an adapter that cannot, or whose row went wrong in an unknown way, is replaced. */
@@ -254,7 +271,8 @@ class Lane {
         this.#adapter = undefined;
       }
     }
-    if (spoilt) {
+    if (!spoilt) await this.#lab?.removeIPv4();
+    else {
       await this.#lab?.close();
       this.#lab = undefined;
     }

@@ -61,7 +61,9 @@ export class Journal {
   readonly #lines: string[] = [];
 
   note(text: string, at = now()): void {
-    this.#lines.push(`${((at - this.#began) / 1000).toFixed(3)} ${text}`);
+    const [line = ''] = text.split('\n');
+    const shown = line.length > 1000 ? `${line.slice(0, 1000)}…` : line;
+    this.#lines.push(`${((at - this.#began) / 1000).toFixed(3)} ${shown}`);
   }
 
   /** The last lines. */

@@ -123,7 +123,10 @@ export class session_handle {
 }
 
 /** A copy; what is missing has its default. Only the value is shared: it is encoded before the caller can change it. */
-export function copyOf(source: Pick<objective, 'name'> & Partial<objective>, changes: Partial<objective> = {}): objective {
+export function copyOf(
+  source: Pick<objective, 'name'> & Partial<objective>,
+  changes: Partial<objective> = {},
+): objective {
   const copy = new objective(source.name);
   copy.discoverable = source.discoverable ?? true;
   copy.neg = source.neg ?? false;

@@ -3,6 +3,7 @@ import { REFUSAL_REASONS } from '../../protocol/index.js';
 import type { TimerId } from '../../runtime/index.js';
 import type { EngineStatus } from '../../workers/engine-control.js';
 import type { asa_locator, tagged_objective } from './classes.js';
+import { failureOf } from './codes.js';
 import { toOlder, type Interfaces } from './locators.js';
 import { getFlood } from './flooding.js';
 import { objective } from './classes.js';
@@ -50,8 +51,15 @@ export class SyntaxCheck {
   }
 
   async #look(): Promise<void> {
-    const grasp = this.#state.grasp;
-    const { counters } = await grasp.status();
+    let counters: Readonly<Record<string, number>>;
+    try {
+      ({ counters } = await this.#state.grasp.status());
+    } catch (error) {
+      // The engine was closed meanwhile: there is nothing more to look at.
+      this.#state.lastError = failureOf(error);
+      this.#timer = undefined;
+      return;
+    }
     for (const [name, count] of Object.entries(counters)) {
       const more = count - (this.#seen[name] ?? 0);
       if (more > 0 && isRefusal(name)) this.#transcript.print([`message refused: ${name}, ${more} times`]);
@@ -89,7 +97,7 @@ export async function dumpAll(
   const flooded: Record<string, tagged_objective[]> = {};
   const [first] = state.asas.values();
   if (first && status.security !== 'none') {
-    for (const name of state.names) {
+    for (const name of [...state.names]) {
       const found = await first.asa.discover(name, { timeoutMs: 0 });
       discovered[name] = await Promise.all(found.map((each) => toOlder(each, interfaces)));
       const asked = new objective(name);
@@ -115,7 +123,10 @@ export async function dumpAll(
     say('Discovered:');
     for (const [name, found] of Object.entries(discovered)) {
       for (const each of found) {
-        say(' ', name, each.locator, each.protocol, each.port, { diverted: each.diverted, expire: each.expire });
+        say(' ', name, each.locator, each.protocol, each.port, {
+          diverted: each.diverted,
+          expire: each.expire,
+        });
       }
     }
   }

@@ -38,7 +38,7 @@ export async function discover(
   const objective = checkedObjective(given);
   const { timeoutMs, flush, minimumTtlMs } = discoverParameters(rest);
   const own = record.objectives.get(objective.name)?.objective;
-  state.names.add(objective.name);
+  state.askedAbout(objective.name);
   if (!Number.isInteger(objective.loop_count)) throw misuse('loop_count is a whole number');
   const found = await record.asa.discover(own ?? objective.name, {
     timeoutMs,

@@ -1,12 +1,20 @@
 /** Puts the facade together: every call under its names, in its forms, with its result's shape. */
-import { ErrorCode, GraspError } from '../../protocol/index.js';
+import { ErrorCode, type GraspError } from '../../protocol/index.js';
 import type { Grasp } from '../grasp.js';
 import { failureOf } from './codes.js';
 import { dumpAll, SyntaxCheck, type dump } from './diagnosis.js';
 import { expireFlood, flood, getFlood } from './flooding.js';
-import { called, notify, Polls, withCallback, type callback, type notify_result, type Operation } from './forms.js';
+import {
+  called,
+  notify,
+  Polls,
+  withCallback,
+  type callback,
+  type notify_result,
+  type Operation,
+} from './forms.js';
 import type { graspi_api, older_graspi, other_calls, variables, waiting_calls } from './interface.js';
-import { flag, named } from './keywords.js';
+import { flag, misuse, named } from './keywords.js';
 import { Interfaces } from './locators.js';
 import { endNegotiate, negotiateWait, sendInvalid, stopNegotiate } from './negotiation.js';
 import { deregisterAsa, deregisterObjective, registerAsa, registerObjective } from './registration.js';
@@ -98,7 +106,17 @@ export function createGraspi(grasp?: Grasp, wanted: configuration = {}): graspi_
     expire_flood: (asa, tagged) => code(() => expireFlood(state, interfaces, asa, tagged)),
 
     skip_dialogue(...args: Arguments): void {
-      const wish = named(args, ['testing', 'selfing', 'diagnosing', 'silent']);
+      // The order of the prototype; its encryption and its configuration dialogue do not exist here.
+      const wish = named(args, [
+        'testing',
+        'selfing',
+        'diagnosing',
+        'quadsing',
+        'be_dull',
+        'silent',
+        'figging',
+      ]);
+      if (flag(wish.be_dull, 'be_dull')) throw misuse('a DULL instance is an engine of its own');
       if (state.started) return;
       transcript.testing = flag(wish.testing, 'testing');
       state.listen_self = flag(wish.selfing, 'selfing');
@@ -138,8 +156,15 @@ export function createGraspi(grasp?: Grasp, wanted: configuration = {}): graspi_
       return state.listen_self;
     },
     set listen_self(on: boolean) {
-      if (state.started) throw new GraspError(ErrorCode.unspec, 'listen_self is set before register_asa');
+      if (state.started) throw misuse('listen_self is set before register_asa');
       state.listen_self = flag(on, 'listen_self');
+    },
+    get test_divert() {
+      return state.test_divert;
+    },
+    set test_divert(on: boolean) {
+      if (state.started) throw misuse('test_divert is set before register_asa');
+      state.test_divert = flag(on, 'test_divert');
     },
   } satisfies variables;
 

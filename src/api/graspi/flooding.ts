@@ -43,7 +43,7 @@ export async function getFlood(
 ): Promise<tagged_objective[]> {
   const record = state.asa(handle);
   const asked = synchronizable(given);
-  state.names.add(asked.name);
+  state.askedAbout(asked.name);
   const found = await record.asa.getFlood(asked.name);
   return Promise.all(
     found.map(async (each) => {

@@ -101,9 +101,9 @@ export class Polls {
 
   #callsOf(record: AsaRecord, call: string): Map<unknown, Polled> {
     let ofAsa = this.#known.get(record);
-    if (!ofAsa) this.#known.set(record, (ofAsa = new Map()));
+    if (!ofAsa) this.#known.set(record, (ofAsa = new Map<string, Map<unknown, Polled>>()));
     let calls = ofAsa.get(call);
-    if (!calls) ofAsa.set(call, (calls = new Map()));
+    if (!calls) ofAsa.set(call, (calls = new Map<unknown, Polled>()));
     return calls;
   }
 }

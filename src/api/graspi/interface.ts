@@ -66,6 +66,7 @@ export interface waiting_calls {
    * number `minimum_TTL`. Codes: 3, 6, 8, 9, 16, 40, 43.
    */
   discover(
+    this: void,
     asa: asa_handle,
     objective: objective,
     timeout?: number | null,
@@ -78,6 +79,7 @@ export interface waiting_calls {
    * Codes before anything is sent: 3, 6, 8, 9, 13, 15, 16, 17, 38, 40; then 1, 18, 21, 23–28, 41, 43.
    */
   request_negotiate(
+    this: void,
     asa: asa_handle,
     objective: objective,
     peer?: peer,
@@ -86,6 +88,7 @@ export interface waiting_calls {
   ): Promise<negotiate_result>;
   /** `request_negotiate` with a result of the older shape: on code 1 the reason is in the objective's place. */
   req_negotiate(
+    this: void,
     asa: asa_handle,
     objective: objective,
     peer?: peer,
@@ -98,6 +101,7 @@ export interface waiting_calls {
    * Codes: 3 not this side's turn, another name or dry flag; 1, 6, 8, 9, 13, 15, 16, 19–28, 40, 41.
    */
   negotiate_step(
+    this: void,
     asa: asa_handle,
     session: session,
     objective: objective,
@@ -110,6 +114,7 @@ export interface waiting_calls {
    * 13 (also when deregistered meanwhile), 15, 16.
    */
   listen_negotiate(
+    this: void,
     asa: asa_handle,
     objective: objective,
     keywords?: { readonly negotiate_step_received?: callback<listen_result> },
@@ -119,6 +124,7 @@ export interface waiting_calls {
    * [0, objective]; [code, null]. Need not be registered. Codes: 3, 6, 16, 24, 32–38.
    */
   synchronize(
+    this: void,
     asa: asa_handle,
     objective: objective,
     locator?: peer,
@@ -129,22 +135,23 @@ export interface waiting_calls {
 
 export interface other_calls {
   /** Registers an ASA and starts the engine if it does not run. [0, handle]; codes: 3, 4, 5. */
-  register_asa(name: string): Promise<register_result>;
+  register_asa(this: void, name: string): Promise<register_result>;
   /** Forgets an ASA, its objectives and its sessions. Codes: 6 no such name, 7 not this handle's. */
-  deregister_asa(asa: asa_handle, name: string): Promise<number>;
+  deregister_asa(this: void, asa: asa_handle, name: string): Promise<number>;
   /** Before negotiating, listening and flooding. Codes: 3, 6, 8, 9, 11, 12, 38, 40. */
   register_obj: register_objective;
   register_objective: register_objective;
   /** Codes: 6, 13 another ASA's, 14 nobody's. */
-  deregister_obj(asa: asa_handle, objective: objective): Promise<number>;
-  deregister_objective(asa: asa_handle, objective: objective): Promise<number>;
+  deregister_obj(this: void, asa: asa_handle, objective: objective): Promise<number>;
+  deregister_objective(this: void, asa: asa_handle, objective: objective): Promise<number>;
   /** Waiting listens return 3, sessions under way go on; not listening: 0. Codes: 6, 8, 13, 16. */
-  stop_negotiate(asa: asa_handle, objective: objective): Promise<number>;
-  stop_listen_negotiate(asa: asa_handle, objective: objective): Promise<number>;
+  stop_negotiate(this: void, asa: asa_handle, objective: objective): Promise<number>;
+  stop_listen_negotiate(this: void, asa: asa_handle, objective: objective): Promise<number>;
   /** Asks the peer for patience (M_WAIT); null and 0: 60000 ms. Codes: 3 not this side's turn, 6, 16, 19, 20, 29. */
-  negotiate_wait(asa: asa_handle, session: session, timeout?: timeout): Promise<number>;
+  negotiate_wait(this: void, asa: asa_handle, session: session, timeout?: timeout): Promise<number>;
   /** true accepts what came last, on this side's turn; false declines, at any time. Codes: 3, 6, 16, 19, 20, 30. */
   end_negotiate(
+    this: void,
     asa: asa_handle,
     session: session,
     result: boolean,
@@ -152,46 +159,49 @@ export interface other_calls {
   ): Promise<number>;
   /** M_INVALID; the session ends on both sides. Codes: 3, 6, 16, 19, 20, 30. */
   send_invalid(
+    this: void,
     asa: asa_handle,
     session: session,
     info?: string | Uint8Array | null | { readonly info?: string | Uint8Array | null },
   ): Promise<number>;
   /** Answers synchronization requests with the objective's value; repeated: changes it. Codes: 3, 6, 13, 16, 32. */
-  listen_synchronize(asa: asa_handle, objective: objective): Promise<number>;
+  listen_synchronize(this: void, asa: asa_handle, objective: objective): Promise<number>;
   /** Not listening: 0. Codes: 6, 13, 16, 32. */
-  stop_synchronize(asa: asa_handle, objective: objective): Promise<number>;
-  stop_listen_synchronize(asa: asa_handle, objective: objective): Promise<number>;
+  stop_synchronize(this: void, asa: asa_handle, objective: objective): Promise<number>;
+  stop_listen_synchronize(this: void, asa: asa_handle, objective: objective): Promise<number>;
   /**
    * Floods tagged objectives, one list or one after the other, all or nothing. `ttl` in ms, 0: for ever.
    * Codes: 3, 6, 13, 16, 32, 38, 40.
    */
   flood(
+    this: void,
     asa: asa_handle,
     ttl: number,
     ...tagged: readonly (tagged_objective | readonly tagged_objective[])[]
   ): Promise<number>;
   /** Every unexpired copy, newest first: [0, list]; [code, null]. Codes: 6, 16, 32. */
-  get_flood(asa: asa_handle, objective: objective): Promise<get_flood_result>;
+  get_flood(this: void, asa: asa_handle, objective: objective): Promise<get_flood_result>;
   /** Forgets one copy, also one that never expires; none there: 0. Codes: 6. */
-  expire_flood(asa: asa_handle, tagged: tagged_objective): Promise<number>;
+  expire_flood(this: void, asa: asa_handle, tagged: tagged_objective): Promise<number>;
 
   /** Before register_asa, afterwards without effect: test mode, own multicasts, message syntax diagnostics. */
   skip_dialogue(
+    this: void,
     testing?: boolean | skip_dialogue_keywords,
     selfing?: boolean | skip_dialogue_keywords,
     diagnosing?: boolean | skip_dialogue_keywords,
     keywords?: skip_dialogue_keywords,
   ): void;
   /** Prints with the ASA's name, like `print`. */
-  tprint(...items: readonly unknown[]): void;
+  tprint(this: void, ...items: readonly unknown[]): void;
   /** The same in test mode only. */
-  ttprint(...items: readonly unknown[]): void;
+  ttprint(this: void, ...items: readonly unknown[]): void;
   /** From now on what is printed stands in boxes under this caption. */
-  init_bubble_text(caption: string): void;
+  init_bubble_text(this: void, caption: string): void;
   /** Prints registries, caches and actors, and returns them; `partial`: objectives and floods only. */
-  dump_all(partial?: boolean | { readonly partial?: boolean }): Promise<dump>;
+  dump_all(this: void, partial?: boolean | { readonly partial?: boolean }): Promise<dump>;
   /** What has changed for an ASA since the last call: RFC 8991 §2.2.3. [6, [], []] for no ASA. */
-  notify(asa: asa_handle): Promise<notify_result>;
+  notify(this: void, asa: asa_handle): Promise<notify_result>;
 }
 
 export interface skip_dialogue_keywords {
@@ -200,6 +210,9 @@ export interface skip_dialogue_keywords {
   readonly diagnosing?: boolean;
   /** Nothing is printed. */
   readonly silent?: boolean;
+  /** Of the prototype's own encryption and dialogue, which do not exist here: without effect. */
+  readonly quadsing?: boolean;
+  readonly figging?: boolean;
 }
 
 /** Variables of the older API; may be read and set. */
@@ -210,11 +223,14 @@ export interface variables {
   mess_check: boolean;
   /** Hear the engine's own multicasts; only before register_asa. */
   listen_self: boolean;
+  /** Own locators are answered as diverted ones; only before register_asa. */
+  test_divert: boolean;
 }
 
 /** The older module: the same engine, ASAs and variables, and `negotiate_step` in the older shape. */
 export interface older_graspi extends Omit<waiting_calls, 'negotiate_step'>, other_calls, variables {
   negotiate_step(
+    this: void,
     asa: asa_handle,
     session: session,
     objective: objective,
@@ -235,7 +251,7 @@ export interface graspi_api extends waiting_calls, other_calls, variables {
   /** The error behind the last code that was not 0, with its detail; results hold the number only. */
   readonly last_error: GraspError | null;
   /** How the engine is to be started; before register_asa, else throws. */
-  configure(wanted: configuration): void;
+  configure(this: void, wanted: configuration): void;
   /** Ends the engine; whatever waits gets 42. The next register_asa starts another. */
-  close(): Promise<void>;
+  close(this: void): Promise<void>;
 }

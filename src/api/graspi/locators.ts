@@ -82,7 +82,9 @@ function kindOf(given: asa_locator, address: string): AsaLocator['kind'] {
 }
 
 function inRange(value: unknown, most: number): boolean {
-  return value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most);
+  return (
+    value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most)
+  );
 }
 
 function unusable(address: string, why: string): GraspError {

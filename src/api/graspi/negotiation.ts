@@ -148,7 +148,8 @@ export async function endNegotiate(
   const record = state.asa(handle);
   const found = record.session(session);
   if (typeof result !== 'boolean') throw misuse('result is true (accept) or false (decline)');
-  if (reason !== undefined && reason !== null && typeof reason !== 'string') throw misuse('a reason is a text');
+  if (reason !== undefined && reason !== null && typeof reason !== 'string')
+    throw misuse('a reason is a text');
   try {
     await found.session.endNegotiate(
       result ? { accept: true } : { accept: false, reason: reason ?? undefined },
@@ -175,4 +176,3 @@ export async function sendInvalid(
     record.forgetIfOver(found);
   }
 }
-

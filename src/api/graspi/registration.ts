@@ -3,7 +3,7 @@ import { ErrorCode, GraspError } from '../../protocol/index.js';
 import type { asa_locator } from './classes.js';
 import { flag, misuse, named, time } from './keywords.js';
 import { toEngineLocator, type Interfaces } from './locators.js';
-import { SingleListens } from './single-listen.js';
+import { LISTEN_GAP_MS, SingleListens } from './single-listen.js';
 import { AsaRecord, checkedObjective, type State } from './state.js';
 import { encoded } from './values.js';
 
@@ -69,9 +69,9 @@ export async function registerObjective(
   });
   record.objectives.set(objective.name, {
     objective: registered,
-    listens: new SingleListens(registered, state.clock),
+    listens: new SingleListens(registered, state.clock, state.configuration.listenGapMs ?? LISTEN_GAP_MS),
   });
-  state.names.add(objective.name);
+  state.askedAbout(objective.name);
 }
 
 export async function deregisterObjective(state: State, handle: unknown, given: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 /** How the facade's engine is started: `configure`, `skip_dialogue`, environment variables. */
 import { ErrorCode, GraspError } from '../../protocol/index.js';
+import { checkedUint32 } from '../checks.js';
 import type { GraspOptions } from '../grasp.js';
 
 /** What `configure` takes: the options of `Grasp.start`, and the usual ones of a real link directly. */
@@ -8,6 +9,8 @@ export interface configuration extends Partial<GraspOptions> {
   readonly interfaces?: readonly string[] | undefined;
   /** The explicit word for running without security; without it most calls give 16. Default false. */
   readonly insecure?: boolean | undefined;
+  /** ms for which requests are kept after listen_negotiate has returned, for its next call; default 250. */
+  readonly listenGapMs?: number | undefined;
   /** Where `tprint` and `dump_all` write; default standard output. */
   readonly output?: ((text: string) => void) | undefined;
 }
@@ -30,7 +33,8 @@ export function environmentOptions(env: Readonly<Record<string, string | undefin
 
 /** The options of `Grasp.start` that a configuration amounts to. */
 export function startOptions(wanted: configuration): GraspOptions {
-  const { interfaces, insecure, output: _, substrate, ...rest } = wanted;
+  const { interfaces, insecure, output: _output, listenGapMs, substrate, ...rest } = wanted;
+  if (listenGapMs !== undefined) checkedUint32(listenGapMs, 'listenGapMs');
   if (substrate && (interfaces !== undefined || insecure !== undefined)) {
     throw new GraspError(
       ErrorCode.unspec,

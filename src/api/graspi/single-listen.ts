@@ -8,7 +8,7 @@ import type { Clock, TimerId } from '../../runtime/index.js';
 import type { Objective } from '../objective.js';
 import type { NegotiationSession } from '../session.js';
 
-/** ms after the return of a call for which requests are still kept (C-20). */
+/** ms after the return of a call for which requests are still kept (C-20); `listenGapMs` of `configure` sets another. */
 export const LISTEN_GAP_MS = 250;
 
 type Listen = AsyncIterableIterator<NegotiationSession>;
@@ -17,13 +17,15 @@ type Listen = AsyncIterableIterator<NegotiationSession>;
 export class SingleListens {
   readonly #objective: Objective;
   readonly #clock: Clock;
+  readonly #gapMs: number;
   readonly #waiting = new Set<Listen>();
   readonly #idle: Listen[] = [];
   #gap: TimerId | undefined;
 
-  constructor(objective: Objective, clock: Clock) {
+  constructor(objective: Objective, clock: Clock, gapMs: number) {
     this.#objective = objective;
     this.#clock = clock;
+    this.#gapMs = gapMs;
   }
 
   /**
@@ -50,7 +52,7 @@ export class SingleListens {
   /** Waiting calls return, requests that wait are closed; sessions under way go on. */
   async stop(): Promise<void> {
     this.release();
-    await Promise.all([...this.#waiting, ...this.#idle.splice(0)].map((listen) => listen.return?.()));
+    await Promise.all([...this.#waiting, ...this.#idle.splice(0)].map(async (listen) => listen.return?.()));
   }
 
   /** No timer is left behind. */
@@ -64,7 +66,7 @@ export class SingleListens {
     this.#gap = this.#clock.setTimeout(() => {
       this.#gap = undefined;
       this.#closeIdle();
-    }, LISTEN_GAP_MS);
+    }, this.#gapMs);
   }
 
   #closeIdle(): void {

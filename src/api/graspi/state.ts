@@ -5,10 +5,13 @@ import type { Asa } from '../asa.js';
 import { Grasp } from '../grasp.js';
 import type { Objective } from '../objective.js';
 import type { NegotiationSession } from '../session.js';
-import { copyOf, objective, session_handle } from './classes.js';
+import { copyOf, type objective, session_handle } from './classes.js';
 import { misuse } from './keywords.js';
 import { environmentOptions, startOptions, type configuration } from './settings.js';
 import type { SingleListens } from './single-listen.js';
+
+/** Objectives that `dump_all` can tell about. */
+const MAX_NAMES = 1000;
 
 /** One objective as an ASA has registered it here. */
 export interface Registered {
@@ -86,10 +89,11 @@ export class AsaRecord {
 
 export class State {
   readonly asas = new Map<number, AsaRecord>();
-  /** Objectives this process has asked about, for `dump_all`. */
+  /** Objectives this process has asked about lately, for `dump_all`. */
   readonly names = new Set<string>();
   configuration: configuration;
   listen_self = false;
+  test_divert = false;
   /** The error behind the last code that was not 0; results hold the number only. */
   lastError: GraspError | null = null;
   #grasp: Grasp | undefined;
@@ -101,6 +105,13 @@ export class State {
     this.#grasp = grasp;
     this.#given = grasp !== undefined;
     this.configuration = wanted;
+  }
+
+  askedAbout(name: string): void {
+    this.names.delete(name);
+    this.names.add(name);
+    const [oldest] = this.names;
+    if (this.names.size > MAX_NAMES && oldest !== undefined) this.names.delete(oldest);
   }
 
   get started(): boolean {
@@ -144,6 +155,7 @@ export class State {
     this.#grasp = await Grasp.start({
       ...options,
       ...(this.listen_self ? { listenSelf: true } : {}),
+      ...(this.test_divert ? { testing: { ...options.testing, forceDivert: true } } : {}),
     });
     return this.#grasp;
   }

@@ -23,7 +23,7 @@ export async function synchronize(
   const record = state.asa(call.handle);
   const asked = synchronizable(call.objective);
   const timeoutMs = time(call.timeout, 'timeout');
-  state.names.add(asked.name);
+  state.askedAbout(asked.name);
   const peer = await toPeer(call.locator, interfaces);
   const found = await record.asa.synchronize(asked.name, {
     ...(peer === undefined ? {} : { peer }),

@@ -1,19 +1,22 @@
-/** The adapter of this engine: the protocol's calls in terms of its public API. See docs/CONFORMANCE.md. */
+/**
+ * The adapter of this engine: the protocol's calls by the facade that has the functions of RFC 8991, on engines
+ * started by the public API. See docs/CONFORMANCE.md.
+ */
 import { readFileSync } from 'node:fs';
 import {
+  asa_locator,
+  createGraspi,
   EncodedValue,
   encodeValue,
-  Grasp,
-  GraspError,
-  RawCbor,
-  type Asa,
-  type AsaLocator,
-  type Listening,
-  type NegotiateResult,
-  type NegotiationSession,
-  type Objective,
-} from '../../../src/index.js';
+  objective,
+  session_handle,
+  tagged_objective,
+} from '../../../src/api/graspi/index.js';
+import { Grasp, type GraspOptions } from '../../../src/index.js';
+import { announce, announced } from './announcing.js';
 import { NotSupported, serveAdapter, type Arguments } from './serve.js';
+
+type Facade = ReturnType<typeof createGraspi>;
 
 const PACKAGE = new URL('../../../../package.json', import.meta.url);
 const { name, version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { name: string; version: string };
@@ -31,214 +34,158 @@ interface ObjectiveArgument {
 }
 
 interface LocatorArgument {
-  readonly kind: AsaLocator['kind'];
+  readonly kind: 'ipv6' | 'ipv4' | 'fqdn' | 'uri';
   readonly address: string;
   readonly protocol: number | null;
   readonly port: number | null;
   readonly interface?: string;
 }
 
-/** Parts of the API that the types of an earlier version do not have. */
-type LaterAsa = Asa & {
-  synchronize(
-    objective: string | Objective,
-    options: object,
-  ): Promise<{ name: string; encodedValue: Uint8Array; loopCount: number }>;
-  flood(items: readonly object[], options: object): Promise<void>;
-  getFlood(objective: string | Objective): Promise<
-    {
-      name: string;
-      encodedValue: Uint8Array | undefined;
-      loopCount: number;
-      locator: AsaLocator | null;
-      expiresAt: number;
-    }[]
-  >;
-  expireFlood(entry: object): Promise<void>;
-};
-type LaterObjective = Objective & {
-  listenSynchronize(value: unknown): Promise<void>;
-  stopSynchronize(): Promise<void>;
-};
-
-/** A registered objective and what listens for it. */
-class Registered {
-  readonly objective: Objective;
-  listening: Promise<Listening> | undefined;
-  readonly #arrived: NegotiationSession[] = [];
-  readonly #waiting: {
-    resolve: (session: NegotiationSession) => void;
-    reject: (error: Error) => void;
-  }[] = [];
-
-  constructor(objective: Objective) {
-    this.objective = objective;
-  }
-
-  /** Listening goes on between two calls: a request that comes there is kept for the next one. */
-  async listen(): Promise<void> {
-    this.listening ??= this.objective.onNegotiate(
-      (session) =>
-        new Promise<void>((resolve) => {
-          session.signal.addEventListener('abort', () => resolve(), { once: true });
-          const next = this.#waiting.shift();
-          if (next) next.resolve(session);
-          else this.#arrived.push(session);
-        }),
-      { concurrency: 10_000, onError: (error) => process.stderr.write(`${String(error)}\n`) },
-    );
-    try {
-      const listening = await this.listening;
-      void listening.ended.then(() => this.#end());
-    } catch (error) {
-      this.listening = undefined;
-      throw error;
-    }
-  }
-
-  next(): Promise<NegotiationSession> {
-    const arrived = this.#arrived.shift();
-    if (arrived) return Promise.resolve(arrived);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-  }
-
-  async stop(): Promise<void> {
-    const listening = await this.listening;
-    this.listening = undefined;
-    await listening?.stop();
-  }
-
-  #end(): void {
-    this.listening = undefined;
-    const code = this.objective.deregistered ? 13 : 3;
-    for (const { reject } of this.#waiting.splice(0)) reject(new GraspError(code, 'no longer listening'));
-  }
-}
-
-/** An engine with what was registered at it. */
-class Running {
+/** An engine with its facade. */
+interface Running {
   readonly grasp: Grasp;
-  readonly asas = new Map<number, Asa>();
-  readonly registered = new Map<string, Registered>();
-
-  constructor(grasp: Grasp) {
-    this.grasp = grasp;
-  }
+  readonly facade: Facade;
 }
 
 const engines = new Map<string, Running>();
-const sessions = new Map<string, NegotiationSession>();
+const sessions = new Map<string, session_handle>();
+/** Loop counts received last, for calls that leave it to the adapter. */
+const received = new WeakMap<session_handle, { loopCount: number; dry: boolean }>();
+type Report = (name: string, content?: object) => void;
+
+/** A polled call is recognised by the very objective it was made with. */
+const polled = new Map<string, objective>();
 let lastSession = 0;
 
 function running(args: Arguments): Running {
   const engine = engines.get(args['engine'] as string);
-  if (!engine) throw new NotSupported('calls before the engine is started');
+  if (!engine) throw new Error(`engine ${String(args['engine'])} does not run`);
   return engine;
 }
 
-function asaOf(args: Arguments): LaterAsa {
-  const asa = running(args).asas.get(args['asa'] as number);
-  if (!asa) throw new NotSupported('an ASA is an object: there is no handle to be mistaken');
-  return asa as LaterAsa;
-}
+/** The waiting calls: plain, or as polls. */
+const waiting = (args: Arguments): Pick<Facade, keyof Facade['polling']> =>
+  args['poll'] === undefined ? running(args).facade : running(args).facade.polling;
 
+const asaOf = (args: Arguments): number => args['asa'] as number;
 const objectiveOf = (args: Arguments): ObjectiveArgument => args['objective'] as ObjectiveArgument;
-const key = (args: Arguments, objective = objectiveOf(args)): string =>
-  `${args['asa'] as number} ${objective.name}`;
 
-/** Parts of the API that an earlier version does not have. */
-function need(object: object, method: string): void {
-  if (!(method in object)) throw new NotSupported(`${method} is not there yet`);
+/** An error code as the protocol wants it. */
+function check(args: Arguments, code: number): void {
+  if (code !== 0) throw Object.assign(new Error(running(args).facade.last_error?.message ?? ''), { code });
 }
 
-function registeredOf(args: Arguments, objective = objectiveOf(args)): Registered {
-  asaOf(args);
-  const found = running(args).registered.get(key(args, objective));
-  if (!found) throw new NotSupported('an objective is an object: there is none before registration');
-  return found;
+function toObjective(argument: ObjectiveArgument): objective {
+  const made = new objective(argument.name);
+  made.neg = argument.negotiate ?? false;
+  made.synch = argument.synchronize ?? false;
+  made.dry = argument.dryRun ?? false;
+  made.discoverable = argument.discoverable ?? true;
+  if (argument.loopCount !== undefined) made.loop_count = argument.loopCount;
+  if (argument.raw !== undefined) made.value = Buffer.from(argument.raw, 'hex');
+  else if (argument.value !== undefined) made.value = new EncodedValue(Buffer.from(argument.value, 'hex'));
+  return made;
 }
 
-function sessionOf(args: Arguments): NegotiationSession {
-  const session = sessions.get(args['session'] as string);
-  if (!session) throw new NotSupported('a session is an object: there is no handle to be mistaken');
-  return session;
+/** The objective of a waiting call. */
+function asked(args: Arguments): objective {
+  const key = args['poll'];
+  if (typeof key !== 'string') return toObjective(objectiveOf(args));
+  const known = polled.get(key) ?? toObjective(objectiveOf(args));
+  polled.set(key, known);
+  return known;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-function valueOf({ value, raw }: ObjectiveArgument): unknown {
-  if (raw !== undefined) return new RawCbor(Buffer.from(raw, 'hex'));
-  return value === undefined ? null : new EncodedValue(Buffer.from(value, 'hex'));
+function fromObjective({ name: objectiveName, loop_count, dry, value }: objective): object {
+  const answer = { name: objectiveName, loopCount: loop_count, dryRun: dry, value: hex(encodeValue(value)) };
+  // Raw CBOR reaches an ASA as its bytes, and a byte string too.
+  return value instanceof Uint8Array ? { ...answer, raw: hex(value) } : answer;
 }
 
-function objectiveAnswer(of: { name: string; loopCount: number; dryRun?: boolean }, value: unknown): object {
-  const { name: objectiveName, loopCount, dryRun } = of;
-  const encoded = value instanceof Uint8Array ? value : undefined;
-  return { name: objectiveName, loopCount, dryRun, value: encoded && hex(encoded) };
+function toLocator(argument: LocatorArgument): asa_locator {
+  const { kind, address, protocol, port } = argument;
+  const made = new asa_locator(address, argument.interface ?? null);
+  made.protocol = protocol;
+  made.port = port;
+  made.is_ipaddress = kind === 'ipv6' || kind === 'ipv4';
+  made.is_fqdn = kind === 'fqdn';
+  made.is_uri = kind === 'uri';
+  return made;
 }
 
-function sessionAnswer(session: NegotiationSession): object {
-  const { objective, loopCount, dryRun, encodedValue } = session;
-  const answer = objectiveAnswer({ name: objective, loopCount, dryRun }, encodedValue);
-  const { value } = session;
-  return value instanceof RawCbor ? { ...answer, raw: hex(value.bytes) } : answer;
+const peerOf = (given: unknown): asa_locator | null => (given ? toLocator(given as LocatorArgument) : null);
+
+const remaining = (expire: number): number | null => (expire === 0 ? null : Math.round(expire - Date.now()));
+
+function fromLocator(found: asa_locator): object {
+  const { locator: address, protocol, port, diverted, expire, is_fqdn, is_uri, ifi } = found;
+  const kind = is_uri ? 'uri' : is_fqdn ? 'fqdn' : address.includes(':') ? 'ipv6' : 'ipv4';
+  const place = found.interface === '' ? {} : { interface: found.interface, interfaceIndex: ifi };
+  return { kind, address, protocol, port, ...place, diverted, expiresInMs: remaining(expire) };
 }
 
-function keep(session: NegotiationSession): string {
+function keep(session: session_handle, offer: objective): string {
+  received.set(session, { loopCount: offer.loop_count, dry: offer.dry });
   for (const [known, each] of sessions) if (each === session) return known;
   const handle = `s${++lastSession}`;
   sessions.set(handle, session);
   return handle;
 }
 
-function answerOf(result: NegotiateResult, objective: ObjectiveArgument): object {
-  if (result.state === 'declined') return result;
-  if (result.state === 'accepted') {
-    const { name: objectiveName, loopCount = 6 } = objective;
-    const accepted = objectiveAnswer({ name: objectiveName, loopCount }, encodeValue(result.value));
-    return { state: 'accepted', objective: accepted };
-  }
-  return {
-    state: 'offered',
-    session: keep(result.session),
-    objective: sessionAnswer(result.session),
+/** A handle the adapter never gave is one the engine never gave. */
+const sessionOf = (args: Arguments): session_handle =>
+  sessions.get(args['session'] as string) ?? new session_handle();
+
+/**
+ * A waiting call with a callback, each call of which is an event; answered when the call itself has returned: at once,
+ * with noReply.
+ */
+async function calledBack(name: keyof Facade['polling'], args: Arguments, event: Report): Promise<object> {
+  const { facade } = running(args);
+  const hear = (code: number): void => event('callback', { code });
+  const [asa, wanted, peer] = [asaOf(args), asked(args), peerOf(args['peer'])];
+  const timeout = (args['timeoutMs'] as number | undefined) ?? null;
+  const calls: Readonly<Partial<Record<typeof name, () => Promise<readonly [number, ...unknown[]]>>>> = {
+    discover: () => facade.discover(asa, wanted, timeout, { discovery_received: hear }),
+    request_negotiate: () =>
+      facade.request_negotiate(asa, wanted, peer, timeout, { negotiate_step_received: hear }),
+    negotiate_step: () =>
+      facade.negotiate_step(asa, sessionOf(args), stepObjective(args), timeout, {
+        negotiate_step_received: hear,
+      }),
+    listen_negotiate: () => facade.listen_negotiate(asa, wanted, { negotiate_step_received: hear }),
+    synchronize: () => facade.synchronize(asa, wanted, peer, timeout, { synchronization_received: hear }),
   };
+  const [code] = await calls[name]!();
+  if (code !== 2) check(args, code || 3);
+  return {};
 }
 
-const protocolName = (protocol: number | null): AsaLocator['protocol'] =>
-  protocol === 6 ? 'tcp' : protocol === 17 ? 'udp' : protocol;
-const protocolNumber = (protocol: AsaLocator['protocol']): number | null =>
-  protocol === 'tcp' ? 6 : protocol === 'udp' ? 17 : protocol;
-
-/** A locator as a peer. */
-function toPeer(argument: unknown): AsaLocator | undefined {
-  if (argument === undefined || argument === null) return undefined;
-  const { protocol, ...rest } = argument as LocatorArgument;
-  return { ...rest, protocol: protocolName(protocol), diverted: false, expiresAt: 0 };
+/** The objective of a step: what the call leaves to the adapter is as received last. */
+function stepObjective(args: Arguments): objective {
+  const offer = asked({ ...args, objective: { negotiate: true, ...objectiveOf(args) } });
+  const last = received.get(sessionOf(args));
+  if (objectiveOf(args).loopCount === undefined && last) offer.loop_count = last.loopCount;
+  if (objectiveOf(args).dryRun === undefined && last) offer.dry = last.dry;
+  return offer;
 }
 
-/** A locator to be announced or flooded. */
-function toLocator(
-  argument: LocatorArgument | null,
-): (Omit<LocatorArgument, 'protocol'> & { protocol: AsaLocator['protocol'] }) | null {
-  if (argument === null) return null;
-  const { kind, address, protocol, port } = argument;
-  return { kind, address, protocol: protocolName(protocol), port };
+type NegotiateResult = Awaited<ReturnType<Facade['request_negotiate']>>;
+
+function answerOf(args: Arguments, result: NegotiateResult): object {
+  const [code, session, offer, reason] = result;
+  if (code === 1) return { state: 'declined', reason: reason ?? '' };
+  check(args, code);
+  if (session === null) return { state: 'accepted', objective: fromObjective(offer!) };
+  return { state: 'offered', session: keep(session, offer!), objective: fromObjective(offer!) };
 }
 
-function remaining(expiresAt: number): number | null {
-  return expiresAt === 0 ? null : Math.round(expiresAt - Date.now());
-}
-
-function locatorAnswer(locator: AsaLocator): object {
-  const { protocol, expiresAt, ...rest } = locator;
-  return { ...rest, protocol: protocolNumber(protocol), expiresInMs: remaining(expiresAt) };
-}
-
-/** Without undefined members, which the engine's options do not want. */
-function options(from: Arguments, ...names: readonly string[]): Record<string, unknown> {
+/** Only what is there: the facade's keywords do not want undefined. */
+function given(args: Arguments, ...names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(
-    names.filter((each) => from[each] !== undefined).map((each) => [each, from[each]]),
+    names.filter((each) => args[each] !== undefined).map((each) => [each, args[each]]),
   );
 }
 
@@ -248,182 +195,209 @@ serveAdapter(
       protocol: 1,
       name,
       version,
-      // `restart`: engines can be stopped and started again in this process.
-      capabilities: ['restart', 'overlap', 'raw-cbor', 'several-engines', 'no-security', 'tcp-discovery'],
+      capabilities: [
+        'restart',
+        'overlap',
+        'raw-cbor',
+        'several-engines',
+        'no-security',
+        'ipv4',
+        'poll',
+        'callback',
+        'notify',
+        'report',
+        'tcp-discovery',
+        'rapid',
+        'dull',
+        'announce',
+      ],
     }),
     start: async (args) => {
       const label = args['engine'] as string;
-      if (engines.has(label)) throw new Error(`engine ${label} runs already`);
-      const { insecure } = args as { insecure?: boolean };
-      if (args['dull'] !== undefined) throw new NotSupported('DULL instances');
-      if (args['rapid'] === true) throw new NotSupported('M_SYNCH or M_NEGOTIATE in answer to a discovery');
-      if (args['ipv4'] === true) throw new NotSupported('IPv4');
-      const grasp = await Grasp.start({
+      const { insecure, ipv4, interfaces } = args as {
+        insecure?: boolean;
+        ipv4?: boolean;
+        interfaces: string[];
+      };
+      const options: GraspOptions = {
         substrate: {
           kind: 'plain',
-          interfaces: args['interfaces'] as string[],
-          ...(insecure ? { insecure } : {}),
+          interfaces,
+          ...(insecure === true ? { insecure } : {}),
+          ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
-      });
-      engines.set(label, new Running(grasp));
+        ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
+        ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
+      };
+      const grasp = await Grasp.start(options);
+      engines.set(label, { grasp, facade: createGraspi(grasp) });
     },
     stop: async (args) => {
-      const engine = running(args);
+      const { grasp, facade } = running(args);
       engines.delete(args['engine'] as string);
-      await engine.grasp.close();
+      await facade.close();
+      await grasp.close();
     },
     stopAll: async () => {
       const all = [...engines.values()];
       engines.clear();
       sessions.clear();
-      await Promise.all(all.map((each) => each.grasp.close()));
+      polled.clear();
+      for (const { grasp, facade } of all) {
+        await facade.close();
+        await grasp.close();
+      }
     },
     status: async (args) => {
       const { interfaces, security } = await running(args).grasp.status();
       return { interfaces, security };
     },
+    report: async () => {
+      const all = await Promise.all(
+        [...engines].map(async ([label, { grasp }]) => {
+          const { threads, counters } = await grasp.status();
+          const restarted = threads.flatMap((each) =>
+            each.restarts ? [`${each.name} ×${each.restarts}`] : [],
+          );
+          const counted = Object.entries(counters).flatMap(([what, n]) => (n ? [`${what} ${n}`] : []));
+          return `${label}: restarted ${restarted.join(', ') || 'nothing'}; ${counted.join(', ')}`;
+        }),
+      );
+      return { text: all.join('\n') };
+    },
     registerAsa: async (args) => {
-      const engine = running(args);
-      const asa = await engine.grasp.registerAsa(args['name'] as string);
-      engine.asas.set(asa.handle, asa);
-      return { handle: asa.handle };
+      const [code, handle] = await running(args).facade.register_asa(args['name'] as string);
+      check(args, code);
+      return { handle };
     },
-    deregisterAsa: async (args) => {
-      const asa = asaOf(args);
-      if (asa.name !== args['name']) throw new NotSupported('an ASA is an object: its name is known');
-      await asa.deregister();
-    },
+    deregisterAsa: async (args) =>
+      check(args, await running(args).facade.deregister_asa(asaOf(args), args['name'] as string)),
     registerObjective: async (args) => {
-      const asa = asaOf(args);
-      const {
-        name: objectiveName,
-        negotiate,
-        synchronize,
-        dryRun,
-        loopCount,
-        discoverable,
-        ...rest
-      } = objectiveOf(args);
-      const locators = args['locators'] as LocatorArgument[] | undefined;
-      const objective = await asa.registerObjective({
-        name: objectiveName,
-        ...options(
-          { negotiate, synchronize, dryRun, loopCount },
-          'negotiate',
-          'synchronize',
-          'dryRun',
-          'loopCount',
-        ),
-        ...options(args, 'ttlMs', 'discoverable', 'overlap', 'local', 'rapid', 'maxMessageBytes'),
-        ...(locators ? { locators: locators.map((each) => toLocator(each)!) } : {}),
-        ...(discoverable === false ? { floodOnly: true } : {}),
-        ...(rest.value === undefined && rest.raw === undefined
-          ? {}
-          : { value: valueOf(rest as ObjectiveArgument) }),
-      });
-      running(args).registered.set(key(args), new Registered(objective));
+      if (args['maxMessageBytes'] !== undefined) throw new NotSupported('a larger message size, by this API');
+      const { ttlMs, locators } = args as { ttlMs?: number; locators?: LocatorArgument[] };
+      const keywords = {
+        ...(ttlMs === undefined ? {} : { ttl: ttlMs }),
+        ...given(args, 'discoverable', 'overlap', 'local', 'rapid'),
+        ...(locators ? { locators: locators.map(toLocator) } : {}),
+      };
+      const { facade } = running(args);
+      check(args, await facade.register_objective(asaOf(args), toObjective(objectiveOf(args)), keywords));
     },
-    deregisterObjective: async (args) => {
-      const { objective } = registeredOf(args);
-      running(args).registered.delete(key(args));
-      await objective.deregister();
-    },
+    deregisterObjective: async (args) =>
+      check(
+        args,
+        await running(args).facade.deregister_objective(asaOf(args), toObjective(objectiveOf(args))),
+      ),
     discover: async (args, event) => {
-      const asa = asaOf(args);
-      const { name: objectiveName, loopCount } = objectiveOf(args);
+      if (args['callback'] === true) return calledBack('discover', args, event);
       if (args['unicast'] !== undefined) throw new NotSupported('discovery sent unicast');
-      const known = running(args).registered.get(key(args))?.objective ?? objectiveName;
-      const locators: object[] = [];
-      const found = asa.discover(known, {
-        ...options({ loopCount }, 'loopCount'),
-        ...options(args, 'timeoutMs', 'minimumTtlMs', 'flush'),
+      const { timeoutMs, minimumTtlMs, flush } = args as {
+        timeoutMs?: number;
+        minimumTtlMs?: number;
+        flush?: boolean;
+      };
+      const [code, found] = await waiting(args).discover(asaOf(args), asked(args), timeoutMs ?? null, {
+        ...(flush === undefined ? {} : { flush }),
+        ...(minimumTtlMs === undefined ? {} : { minimum_TTL: minimumTtlMs }),
       });
-      for await (const locator of found) {
-        locators.push(locatorAnswer(locator));
-        event('locator', { locator: locatorAnswer(locator) });
-      }
-      return { locators };
+      check(args, code);
+      return { locators: found.map(fromLocator) };
     },
-    requestNegotiate: async (args) => {
-      const { objective } = registeredOf(args);
-      const { loopCount, dryRun } = objectiveOf(args);
-      const result = await asaOf(args).requestNegotiate(objective, valueOf(objectiveOf(args)), {
-        ...options({ loopCount, dryRun }, 'loopCount', 'dryRun'),
-        ...options(args, 'timeoutMs'),
-        peer: toPeer(args['peer']),
-      });
-      return answerOf(result, objectiveOf(args));
+    requestNegotiate: async (args, event) => {
+      if (args['callback'] === true) return calledBack('request_negotiate', args, event);
+      const timeout = (args['timeoutMs'] as number | undefined) ?? null;
+      const call = waiting(args).request_negotiate(asaOf(args), asked(args), peerOf(args['peer']), timeout);
+      return answerOf(args, await call);
     },
     listenNegotiate: async (args, event) => {
-      const registered = registeredOf(args);
-      await registered.listen();
-      event('listening');
-      const session = await registered.next();
-      return { session: keep(session), objective: sessionAnswer(session) };
+      if (args['callback'] === true) return calledBack('listen_negotiate', args, event);
+      const { grasp } = running(args);
+      const { name: wanted } = objectiveOf(args);
+      const listens = async (): Promise<number> =>
+        (await grasp.status()).objectives.find((each) => each.name === wanted)?.listening.length ?? 0;
+      let done = false;
+      const call = waiting(args)
+        .listen_negotiate(asaOf(args), asked(args))
+        .finally(() => (done = true));
+      // The call itself does not say when it is in effect; the engine's status does.
+      while (!done && (await listens()) === 0);
+      if (!done) event('listening');
+      const [code, session, request] = await call;
+      check(args, code);
+      return { session: keep(session!, request!), objective: fromObjective(request!) };
     },
-    stopListenNegotiate: async (args) => registeredOf(args).stop(),
-    negotiateStep: async (args) => {
-      const { loopCount, dryRun } = objectiveOf(args);
+    stopListenNegotiate: async (args) =>
+      check(
+        args,
+        await running(args).facade.stop_listen_negotiate(asaOf(args), toObjective(objectiveOf(args))),
+      ),
+    negotiateStep: async (args, event) => {
+      if (args['callback'] === true) return calledBack('negotiate_step', args, event);
       const session = sessionOf(args);
-      const result = await session.negotiateStep(valueOf(objectiveOf(args)), {
-        ...options({ loopCount, dryRun }, 'loopCount', 'dryRun'),
-        ...options(args, 'timeoutMs'),
-      });
-      return answerOf(result, { ...objectiveOf(args), name: session.objective });
+      const offer = stepObjective(args);
+      const timeout = (args['timeoutMs'] as number | undefined) ?? null;
+      return answerOf(args, await waiting(args).negotiate_step(asaOf(args), session, offer, timeout));
     },
-    negotiateWait: (args) => sessionOf(args).negotiateWait(args['timeoutMs'] as number),
-    endNegotiate: (args) => {
+    notify: async (args) => {
+      const [code, changed, calls] = await running(args).facade.notify(asaOf(args));
+      check(args, code);
+      const handles = [...sessions].flatMap(([handle, each]) => (changed.includes(each) ? [handle] : []));
+      return { sessions: handles, calls: calls.map(({ call }) => call) };
+    },
+    negotiateWait: async (args) => {
+      const { facade } = running(args);
+      check(args, await facade.negotiate_wait(asaOf(args), sessionOf(args), args['timeoutMs'] as number));
+    },
+    endNegotiate: async (args) => {
       const { accept, reason } = args as { accept: boolean; reason?: string };
-      return sessionOf(args).endNegotiate(accept ? { accept } : { accept, reason });
+      const { facade } = running(args);
+      check(args, await facade.end_negotiate(asaOf(args), sessionOf(args), accept, reason ?? null));
     },
-    sendInvalid: (args) => {
+    sendInvalid: async (args) => {
       const info = args['info'] as string | undefined;
-      return sessionOf(args).sendInvalid(info === undefined ? undefined : Buffer.from(info, 'hex'));
+      const bytes = info === undefined ? null : Buffer.from(info, 'hex');
+      check(args, await running(args).facade.send_invalid(asaOf(args), sessionOf(args), bytes));
     },
-    synchronize: async (args) => {
-      const asa = asaOf(args);
-      const { name: objectiveName, loopCount } = objectiveOf(args);
-      const known = running(args).registered.get(key(args))?.objective ?? objectiveName;
-      need(asa, 'synchronize');
-      const got = await asa.synchronize(known, {
-        ...options({ loopCount }, 'loopCount'),
-        ...options(args, 'timeoutMs'),
-        peer: toPeer(args['peer']),
-      });
-      return { objective: objectiveAnswer(got, got.encodedValue) };
+    synchronize: async (args, event) => {
+      if (args['callback'] === true) return calledBack('synchronize', args, event);
+      const timeout = (args['timeoutMs'] as number | undefined) ?? null;
+      const call = waiting(args).synchronize(asaOf(args), asked(args), peerOf(args['peer']), timeout);
+      const [code, found] = await call;
+      check(args, code);
+      return { objective: fromObjective(found!) };
     },
-    listenSynchronize: async (args) => {
-      const objective = registeredOf(args).objective as LaterObjective;
-      await objective.listenSynchronize(valueOf(objectiveOf(args)));
-    },
-    stopListenSynchronize: (args) => (registeredOf(args).objective as LaterObjective).stopSynchronize(),
+    listenSynchronize: async (args) =>
+      check(args, await running(args).facade.listen_synchronize(asaOf(args), toObjective(objectiveOf(args)))),
+    stopListenSynchronize: async (args) =>
+      check(
+        args,
+        await running(args).facade.stop_listen_synchronize(asaOf(args), toObjective(objectiveOf(args))),
+      ),
     flood: async (args) => {
-      const tagged = args['objectives'] as {
-        objective: ObjectiveArgument;
-        locator: LocatorArgument | null;
-      }[];
-      const items = tagged.map(({ objective, locator }) => ({
-        objective: registeredOf(args, objective).objective,
-        value: valueOf(objective),
-        locator: toLocator(locator),
-        ...options({ loopCount: objective.loopCount }, 'loopCount'),
-      }));
-      await asaOf(args).flood(items, { ttlMs: args['ttlMs'] });
+      const items = args['objectives'] as { objective: ObjectiveArgument; locator: LocatorArgument | null }[];
+      const tagged = items.map(
+        (each) => new tagged_objective(toObjective(each.objective), each.locator && toLocator(each.locator)),
+      );
+      check(args, await running(args).facade.flood(asaOf(args), args['ttlMs'] as number, tagged));
     },
     getFlood: async (args) => {
-      const entries = await asaOf(args).getFlood(objectiveOf(args).name);
+      const [code, found] = await running(args).facade.get_flood(asaOf(args), toObjective(objectiveOf(args)));
+      check(args, code);
       return {
-        floods: entries.map((entry) => ({
-          objective: objectiveAnswer(entry, entry.encodedValue),
-          locator: entry.locator && locatorAnswer(entry.locator),
-          expiresInMs: remaining(entry.expiresAt),
+        floods: found!.map(({ objective: each, source }) => ({
+          objective: fromObjective(each),
+          locator: source && fromLocator(source),
+          expiresInMs: source ? remaining(source.expire) : null,
         })),
       };
     },
+    announce: async (args) => announce(running(args).grasp, args),
+    announced: async (args) => ({ announced: await announced(running(args).grasp, args['kind'] as string) }),
     expireFlood: async (args) => {
-      const locator = toLocator(args['locator'] as LocatorArgument | null);
-      await asaOf(args).expireFlood({ name: objectiveOf(args).name, locator });
+      const locator = args['locator'] as LocatorArgument | null;
+      const entry = new tagged_objective(toObjective(objectiveOf(args)), locator && toLocator(locator));
+      check(args, await running(args).facade.expire_flood(asaOf(args), entry));
     },
   },
   async () => {

@@ -67,6 +67,7 @@ row('G-2.2-03', { clean: true }, async (t) => {
   await incoming.reset();
   await t.code([22, 23, 27], step, 'reset after M_NEGOTIATE');
   // The responder's answer meets a reset.
+  await t.engine.listenNegotiate(asa, objective);
   const { pair } = await t.disc('EX1', { pairOptions: { reset: true } });
   t.equal(pair.connections.length, 0, 'connections kept');
   // The interface goes while E sends.
