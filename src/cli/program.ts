@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
-import type { CommandContext, SharedOptions } from './command.js';
+import type { CommandContext, EngineUse, SharedOptions } from './command.js';
 import { daemon } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
 import { demo, type DemoOptions } from './commands/demo.js';
@@ -29,7 +29,7 @@ export interface World extends Streams {
   readonly signal: AbortSignal;
   /** All of standard input as text. */
   stdin(): Promise<string>;
-  startEngine(options: SharedOptions): Promise<Grasp>;
+  startEngine(options: SharedOptions, use: EngineUse): Promise<Grasp>;
 }
 
 const VALUE_HELP = `
@@ -75,7 +75,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     signal: world.signal,
     processId: world.processId,
     clock: world.clock,
-    startEngine: () => world.startEngine(options),
+    startEngine: (use) => world.startEngine(options, use),
   });
 
   networked(program.command('discover'))
