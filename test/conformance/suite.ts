@@ -58,10 +58,13 @@ const BUILT_IN: Readonly<Record<string, () => readonly string[]>> = {
     process.execPath,
     fileURLToPath(new URL('./adapters/anima-grasp.js', import.meta.url)),
   ],
-  graspy: () => [
-    'python3',
-    fileURLToPath(new URL('../../../test/conformance/adapters/graspy.py', import.meta.url)),
-  ],
+  graspy: () => {
+    if (!process.env['GRASPY_DIR']) {
+      throw new RangeError('GRASPY_DIR names no copy of the Python prototype');
+    }
+    const adapter = new URL('../../../test/conformance/adapters/graspy.py', import.meta.url);
+    return [process.env['GRASPY_PYTHON'] ?? '/usr/bin/python3', '-B', fileURLToPath(adapter)];
+  },
 };
 
 /** The command that starts an adapter: a known name, a `.js`/`.mjs` or `.py` file, or any program. */
