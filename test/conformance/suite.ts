@@ -50,6 +50,8 @@ export interface SuiteResult {
   readonly skipped: readonly string[];
   /** Whether the adapter's clock was advanced instead of waiting. */
   readonly clock: boolean;
+  /** Day it was run on, YYYY-MM-DD. */
+  readonly date: string;
   readonly ms: number;
 }
 
@@ -157,6 +159,7 @@ export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult>
     rows,
     skipped,
     clock: lanes.some((lane) => lane.hello?.capabilities.includes('clock') ?? false),
+    date: new Date().toISOString().slice(0, 10),
     ms: now() - began,
   };
 }
