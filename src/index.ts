@@ -27,4 +27,4 @@ export {
 export { SimulatedClock, type Clock } from './runtime/index.js';
 export type { LinkCounters, LinkSettings, NodeOptions, SimulatedNode, Traffic } from './substrate/index.js';
 export type { EngineStatus, Limits, ThreadStatus } from './workers/engine-control.js';
-export type { SubstrateChoice } from './workers/substrate-init.js';
+export type { DullOptions, SubstrateChoice } from './workers/substrate-init.js';

@@ -2,7 +2,7 @@
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
  * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
-import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
+import { SessionIdSource, type CachedLocator, type DullRules } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
@@ -37,6 +37,8 @@ export interface CoreOptions {
   readonly rapidAnswers?: boolean | undefined;
   /** Testing: own locators are told in O_DIVERT. Default false. */
   readonly forceDivert?: boolean | undefined;
+  /** A DULL instance, on a substrate that shows its link only (RFC 8990 §2.5.2). */
+  readonly dull?: DullRules | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
   readonly onPorts: (ports: readonly BoundPort[]) => void;
 }
@@ -63,7 +65,7 @@ export class Core {
   #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
-    const { clock, substrate, counters, limits } = options;
+    const { clock, substrate, counters, dull, limits } = options;
     this.#options = options;
     this.#ids = new SessionIdSource(options.random);
     this.#office = new SessionIdOffice(this.#ids, clock);
@@ -98,6 +100,7 @@ export class Core {
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
+      dull,
       send,
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
@@ -117,6 +120,7 @@ export class Core {
       counters,
       limits,
       rapid: () => this.#discoveries.asksForValues || this.#relays.asksForValues,
+      dull,
       onResponse: (message, interfaceName) => {
         if (this.#discoveries.deliver(message, interfaceName)) return;
         // §2.8.5: a response that matches no discovery under way is dropped.
@@ -141,6 +145,7 @@ export class Core {
         const { environment } = substrate;
         return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
       },
+      dull,
       send,
       isCongested: (client) => this.#clients.isCongested(client),
     });
@@ -152,6 +157,7 @@ export class Core {
       machines: options.machines,
       rapidAnswers: options.rapidAnswers ?? false,
       forceDivert: options.forceDivert ?? false,
+      dull,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
       floods: () => this.#floods,

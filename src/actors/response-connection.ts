@@ -10,6 +10,7 @@ import {
   M_RESPONSE,
   M_SYNCH,
   type DecodeResult,
+  type DullRefusal,
   type ResponseMessage,
   type SynchMessage,
 } from '../protocol/index.js';
@@ -17,6 +18,8 @@ import {
 export interface ResponseConnectionPort {
   startTimer(): void;
   stopTimer(): void;
+  /** Why an instance limited to one link does not take it (§2.5.2); undefined: it does. */
+  refusal(message: ResponseMessage): DullRefusal | undefined;
   /** To the discovery session with this session id and initiator; counted if there is none. */
   deliver(message: ResponseMessage): void;
   /** To the discovery session with this session id, if it asked for a value; counted if there is none. */
@@ -47,6 +50,10 @@ export const responseConnectionMachine = setup({
     events: {} as ResponseConnectionEvent,
     input: {} as ResponseConnectionContext,
   },
+  guards: {
+    isRefused: ({ context, event }) =>
+      event.type === 'message.response' && context.port.refusal(event.message) !== undefined,
+  },
   actions: {
     startTimer: ({ context }) => context.port.startTimer(),
     stopTimer: ({ context }) => context.port.stopTimer(),
@@ -62,6 +69,10 @@ export const responseConnectionMachine = setup({
     countRefused: ({ context, event }) => {
       if (event.type === 'message.refused') context.port.count(`response.refused.${event.reason}`);
     },
+    countRefusal: ({ context, event }) => {
+      if (event.type === 'message.response')
+        context.port.count(`dull.${context.port.refusal(event.message)}`);
+    },
     count: ({ context }, params: { reason: string }) => context.port.count(params.reason),
   },
 }).createMachine({
@@ -73,7 +84,10 @@ export const responseConnectionMachine = setup({
       entry: 'startTimer',
       exit: 'stopTimer',
       on: {
-        'message.response': { target: 'done', actions: ['deliver', 'close'] },
+        'message.response': [
+          { guard: 'isRefused', target: 'done', actions: ['countRefusal', 'close'] },
+          { target: 'done', actions: ['deliver', 'close'] },
+        ],
         'message.synch': { target: 'done', actions: ['deliverValue', 'close'] },
         // §2.8.13: M_NOOP is ignored, also in front of the response.
         'message.ignored': { actions: { type: 'count', params: { reason: 'response.ignored' } } },

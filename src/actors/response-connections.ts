@@ -7,6 +7,8 @@ import {
   decodeMessage,
   GRASP_DEF_MAX_SIZE,
   MessageFramer,
+  responseRefusal,
+  type DullRules,
   type ResponseMessage,
   type SynchMessage,
 } from '../protocol/index.js';
@@ -29,6 +31,7 @@ export interface ResponseConnectionsOptions {
   readonly onValue: (message: SynchMessage, interfaceName: string, remote: Target) => void;
   /** A discovery that asks for a value is under way: M_SYNCH may come. */
   readonly rapid: () => boolean;
+  readonly dull?: DullRules | undefined;
 }
 
 export class ResponseConnections {
@@ -44,7 +47,7 @@ export class ResponseConnections {
   }
 
   accept(stream: Stream, interfaceName: string): void {
-    const { clock, counters, limits, rapid, onResponse, onValue } = this.#options;
+    const { clock, counters, limits, rapid, dull, onResponse, onValue } = this.#options;
     if (this.#connections.size >= limits.responseConnections) {
       counters.add('response.connections-full');
       stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
@@ -60,6 +63,7 @@ export class ResponseConnections {
         timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
       },
       stopTimer: () => clock.clearTimeout(timer),
+      refusal: (message) => dull && responseRefusal(message, dull),
       deliver: (message) => onResponse(message, interfaceName),
       deliverValue: (message) => onValue(message, interfaceName, stream.remote),
       close: () => this.#linger.finish(stream),

@@ -9,6 +9,7 @@ import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
+import type { DullRules } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
 import { TellingCounters } from './syntax-diagnostics.js';
@@ -73,6 +74,8 @@ export interface HostSettings {
   readonly forceDivert: boolean;
   /** Every kind of refused message is told as a process warning. */
   readonly syntaxDiagnostics: boolean;
+  /** The engine is a DULL instance (RFC 8990 §2.5.2). */
+  readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
@@ -135,6 +138,7 @@ export function createCoreHost(
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
     forceDivert: settings.forceDivert,
+    dull: settings.dull,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
