@@ -187,6 +187,8 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
+        // Several labs at once make a machine busy, and a busy thread is no hung one.
+        hungAfterMs: 5_000,
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);

@@ -3,5 +3,7 @@
  * they inherit the flag.
  */
 import { register } from 'node:module';
+import type { Change } from './engines.js';
 
-register('./hooks.js', { parentURL: import.meta.url, data: JSON.parse(process.env['GRASP_BROKEN'] ?? '[]') });
+const changes = JSON.parse(process.env['GRASP_BROKEN'] ?? '[]') as readonly Change[];
+register('./hooks.js', { parentURL: import.meta.url, data: changes });
