@@ -15,7 +15,7 @@ row('G-2.5.4.1-02', async (t) => {
   t.ok(sameAddress(locators[0]!.address, t.p.global), `address ${locators[0]!.address}`);
 });
 
-row('G-2.5.4.2-01', async (t) => {
+row(['G-2.5.4.2-01', 'G-2.8.4-15'], async (t) => {
   const pair = await t.p.pair({ port: GRASP_LISTEN_PORT, address: t.p.global });
   const call = t.engine.discover(
     await t.asa(),
@@ -34,7 +34,7 @@ row('G-2.5.4.2-01', async (t) => {
   await call;
 });
 
-row('G-2.5.4.2-02', async (t) => {
+row(['G-2.5.4.2-02', 'G-2.8.4-16'], async (t) => {
   await t.listening({ name: 'EX1' });
   const { linkLocal, ula } = t.lab.addresses('i1');
   for (const address of [linkLocal, ula]) {
@@ -91,7 +91,7 @@ row('G-2.5.4.3-02', async (t) => {
   t.equal((await request).objective.value, '05', 'the value the ASA gets');
 });
 
-row(['G-2.5.4.3-03', 'G-2.5.4.3-12'], async (t) => {
+row(['G-2.5.4.3-03', 'G-2.5.4.3-12', 'G-2.8.5-11'], async (t) => {
   const place = locator(t.q.global, 4711);
   await t.learn('EX1', [t.q], { locators: [place] });
   const { message: response } = await t.response(await t.disc('EX1'));
