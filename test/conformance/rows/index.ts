@@ -13,5 +13,8 @@ import './messages-flood.js';
 import './options.js';
 import './objectives.js';
 import './api-general.js';
+import './api-parameters.js';
+import './api-registration.js';
 import './api-procedures.js';
+import './api-synchronization.js';
 import './acp.js';
