@@ -1,5 +1,6 @@
 /** The public surface of anima-grasp: everything a user imports. Start reading here, go on in `api/grasp.ts`. */
 export { Grasp, type GraspOptions, type SpawnedAsa } from './api/grasp.js';
+export * from './api/announcers/index.js';
 export { Asa, type DiscoverOptions } from './api/asa.js';
 export type { AsaContext, AsaModule } from './api/asa-thread.js';
 export { Discovery } from './api/discovery.js';

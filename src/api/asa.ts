@@ -206,6 +206,11 @@ export class Asa {
     return this.#client.clock;
   }
 
+  /** @internal Hears of the engine's end; returns the way to stop. */
+  onClose(listener: (error: GraspError) => void): () => void {
+    return this.#client.onClose(listener);
+  }
+
   /** @internal */
   status(): Promise<EngineStatus> {
     return this.#client.control.status();

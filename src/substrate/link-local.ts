@@ -6,7 +6,7 @@ import { isLinkLocal } from '../protocol/index.js';
 import { Counters } from '../runtime/counters.js';
 import { SubstrateError, type Environment, type Stream, type Substrate } from './types.js';
 
-/** What is refused here is counted as `dull.source` by `dropped()`. */
+/** What is refused here is counted as `dull.stream-source` by `dropped()`. */
 export function linkLocalOnly(inner: Substrate, interfaceName: string): Substrate {
   const drops = new Counters();
   let from: Environment | undefined;
@@ -24,7 +24,7 @@ export function linkLocalOnly(inner: Substrate, interfaceName: string): Substrat
     (stream: Stream): void => {
       const { address, interface: by = interfaceName } = stream.remote;
       if (isLinkLocal(address) && by === interfaceName) return onStream(stream);
-      drops.add('dull.source');
+      drops.add('dull.stream-source');
       stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
       stream.abort();
     };

@@ -95,7 +95,8 @@ export class Stranger {
       stranger.#pairs.set(
         link,
         await stranger.substrate.openPair(link, {
-          onStream: (stream) => stream.abort(),
+          onStream: (stream) =>
+            stranger.takesAnswers ? stranger.#serve(stream, () => 'close') : stream.abort(),
           onLost: () => undefined,
         }),
       );
@@ -112,6 +113,8 @@ export class Stranger {
     return stranger;
   }
 
+  /** Streams to the port of its multicasts are read to their end; else reset. */
+  takesAnswers = false;
   /** Called for each multicast. */
   onHeard: ((message: unknown[], from: Target) => void) | undefined;
 
@@ -119,9 +122,10 @@ export class Stranger {
     return this.substrate.environment.interfaces[0]!.addresses[0]!;
   }
 
-  /** Sends one multicast. */
+  /** Sends one multicast; bytes as they are. */
   async multicast(message: unknown, link: string): Promise<void> {
-    await this.#pairs.get(link)!.sendMulticast(encode(message));
+    const bytes = message instanceof Uint8Array ? message : encode(message);
+    await this.#pairs.get(link)!.sendMulticast(bytes);
   }
 
   /** Accepts streams; the handler gets each message and answers with messages, or ends the stream. */

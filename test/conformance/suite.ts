@@ -277,7 +277,8 @@ class Lane {
         this.#adapter = undefined;
       }
     }
-    if (spoilt) {
+    if (!spoilt) await this.#lab?.removeIPv4();
+    else {
       await this.#lab?.close();
       this.#lab = undefined;
     }

@@ -98,7 +98,10 @@ def to_locator(argument):
     index = socket.if_nametoindex(interface) if interface else None
     made = graspi.asa_locator(address, index, False)
     if kind in ("ipv6", "ipv4"):
-        made.locator = ipaddress.ip_address(address)
+        try:
+            made.locator = ipaddress.ip_address(address)
+        except ValueError as why:
+            raise Unsupported("addresses are objects of Python: no other text can be given") from why
         made.is_ipaddress = True
     made.is_fqdn = kind == "fqdn"
     made.is_uri = kind == "uri"

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { CallFailed, Unsupported } from '../adapter.js';
 import { Violation } from '../peer.js';
-import { adapterCommand, runSuite, type SuiteResult } from '../suite.js';
+import { adapterCommand, runSuite, type RowResult, type SuiteResult } from '../suite.js';
 import { changed } from './change.js';
 import { brokenEngines, CONTROL, type BrokenEngine } from './engines.js';
 
@@ -37,11 +37,16 @@ function run(only: readonly string[], command: readonly string[]): Promise<Suite
 async function judge({ row, changes, control = CONTROL }: BrokenEngine): Promise<string | undefined> {
   const [node, adapter] = adapterCommand('anima-grasp') as [string, string];
   const environment = `GRASP_BROKEN=${JSON.stringify(changes)}`;
-  const { rows } = await run([row, control], ['env', environment, node, '--import', PATCH, adapter]);
-  const [named, other] = [row, control].map((id) => rows.find((each) => each.id === id)!);
-  if (named!.status !== 'failed') return `${row} is ${named!.status} (${named!.reason.split('\n')[0]})`;
-  if (other!.status !== 'passed') return `${control}, the control, is ${other!.status}: ${other!.reason}`;
-  return undefined;
+  const command = ['env', environment, node, '--import', PATCH, adapter];
+  const { rows } = await run([row, control], command);
+  const named = rows.find(({ id }) => id === row)!;
+  let other = rows.find(({ id }) => id === control)!;
+  if (named.status !== 'failed') return `${row} is ${named.status} (${named.reason.split('\n')[0]})`;
+  // A machine busy with broken engines may make a sound one late, once.
+  if (other.status !== 'passed') [other] = (await run([control], command)).rows as [RowResult];
+  return other.status === 'passed'
+    ? undefined
+    : `${control}, the control, is ${other.status}: ${other.reason}`;
 }
 
 // The rows must pass on the engine as it is, or their failing would say nothing.

@@ -186,16 +186,16 @@ row('A-2.3.2-08', async (t) => {
   await conn.next();
   await conn.send(garbage(5));
   await t.code(24, step, 'garbage in answer to M_NEGOTIATE');
-  const synchronize = t.engine.synchronize(asa, EX2, { peer: t.locatorOf(t.p, listener.port) });
-  const synch = await listener.accept(1000, 2);
-  await synch.next();
-  await synch.send(garbage(8));
-  await t.code(24, synchronize, 'garbage in answer to M_REQ_SYN');
   // An item cut off by FIN is no CBOR either.
   const cut = await ask();
   await cut.conn.send(new Verbatim('83 05 1a 00 00'));
   await cut.conn.finish();
   await t.code(24, cut.call, 'a truncated answer');
+  const synchronize = t.engine.synchronize(asa, EX2, { peer: t.locatorOf(t.p, listener.port) });
+  const synch = await listener.accept(1000, 3);
+  await synch.next();
+  await synch.send(garbage(8));
+  await t.code(24, synchronize, 'garbage in answer to M_REQ_SYN');
 });
 
 row('A-2.3.2-10', { needs: ['raw-cbor'] }, async (t) => {

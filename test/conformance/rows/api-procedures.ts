@@ -14,7 +14,7 @@ import {
   O_DECLINE,
   sameAddress,
 } from '../wire.js';
-import { ANY_CODE, closedAt, EX1, initiator, responder } from './api-sessions.js';
+import { ANY_CODE, closedAt, EX1, initiator, responder, undiscoverable } from './api-sessions.js';
 
 row('A-2.3.4-01', async (t) => {
   const asa = await t.asa();
@@ -206,7 +206,7 @@ row('A-2.3.5-09', async (t) => {
 
 row('A-2.3.5-10', async (t) => {
   const asa = await t.registered(EX1);
-  await t.silence(await t.disc('EX1'));
+  await undiscoverable(t, 'EX1');
   await t.engine.listenNegotiate(asa, EX1);
   await t.discovered(t.p, 'EX1');
 });
@@ -257,7 +257,7 @@ row('A-2.3.5-13', async (t) => {
   const { place } = await t.discovered(t.p, 'EX1');
   await t.engine.stopListenNegotiate(asa, EX1);
   await t.code(ANY_CODE, request, 'the pending listen');
-  await t.silence(await t.disc('EX1'));
+  await undiscoverable(t, 'EX1');
   await closedAt(t, place, message.requestNegotiate(freshSid(), ['EX1', NEG, 6, 1]));
   await t.engine.listenNegotiate(asa, EX1);
   await t.discovered(t.p, 'EX1');

@@ -2,7 +2,7 @@
 import { Engine } from '../adapter.js';
 import { row } from '../rows.js';
 import { freshSid, isLinkLocal, M_FLOOD, message, NEG, sameAddress, addressBytes, SYNCH } from '../wire.js';
-import { ANY_CODE, closedAt, everyCall, EX1, EX2, responder } from './api-sessions.js';
+import { ANY_CODE, closedAt, everyCall, EX1, EX2, responder, undiscoverable } from './api-sessions.js';
 
 row('A-2.3.3-01', async (t) => {
   const listener = await t.p.listen();
@@ -35,7 +35,7 @@ row('A-2.3.3-03', async (t) => {
   await engine.deregisterAsa(asa);
   await t.code(ANY_CODE, request, 'the listen of an ASA that is gone');
   await conn.closes();
-  await t.silence(await t.disc('EX1'));
+  await undiscoverable(t, 'EX1');
   await closedAt(t, place, message.requestNegotiate(freshSid(), ['EX1', NEG, 6, 1]));
   await t.code([6, 19], engine.endNegotiate(asa, session, true), 'its session');
   await t.code(6, engine.registerObjective(asa, EX2), 'its handle');
@@ -55,7 +55,7 @@ row('A-2.3.3-04', { start: null }, async (t) => {
   const { place } = await t.discovered(t.p, 'EX1');
   client.kill('SIGKILL');
   await t.until(() => client.end, 2000, 'the end of the client process');
-  await t.silence(await t.disc('EX1'));
+  await undiscoverable(t, 'EX1');
   await closedAt(t, place, message.requestNegotiate(freshSid(), ['EX1', NEG, 6, 1]));
   // What it has left behind is in nobody's way.
   await t.engine.start();
@@ -97,7 +97,7 @@ row('A-2.3.3-06', async (t) => {
   await all('registered by another');
   t.equal(listener.connections.length, 0, 'connections');
   t.equal(t.count(t.p, M_FLOOD), 0, 'floods');
-  await t.silence(await t.disc('EX1'), await t.disc('EX2'));
+  await undiscoverable(t, 'EX1', 'EX2');
   await engine.listenNegotiate(owner, EX1);
   await t.discovered(t.p, 'EX1');
 });
@@ -124,10 +124,10 @@ row('A-2.3.3-07', async (t) => {
 row('A-2.3.3-08', async (t) => {
   const asa = await t.registered(EX1);
   await t.registered(EX2);
-  await t.silence(await t.disc('EX1'), await t.disc('EX2'));
+  await undiscoverable(t, 'EX1', 'EX2');
   await t.engine.listenNegotiate(asa, EX1);
   await t.discovered(t.p, 'EX1');
-  await t.silence(await t.disc('EX2'));
+  await undiscoverable(t, 'EX2');
   await t.engine.listenSynchronize(asa, { ...EX2, value: 1 });
   await t.discovered(t.p, 'EX2');
 });
@@ -207,7 +207,7 @@ row('A-2.3.3-13', async (t) => {
   const { place } = await t.discovered(t.p, 'EX1');
   await engine.deregisterObjective(asa, EX1);
   await t.code(ANY_CODE, request, 'the pending listen');
-  await t.silence(await t.disc('EX1'));
+  await undiscoverable(t, 'EX1');
   await closedAt(t, place, message.requestNegotiate(freshSid(), ['EX1', NEG, 6, 1]));
   await t.code(13, engine.listenNegotiate(asa, EX1), 'a listen afterwards');
   await engine.registerObjective(other, EX1);

@@ -1,6 +1,6 @@
 /** What the rows of RFC 8991 have in common: sessions begun by either side, and every call of the API once. */
 import type { Answer, AsaHandle, Incoming, LocatorArgument, ObjectiveArgument } from '../adapter.js';
-import type { DiscoveryOptions, T } from '../context.js';
+import type { T } from '../context.js';
 import type { Conn, Listener, Peer } from '../peer.js';
 
 export const EX1 = { name: 'EX1', negotiate: true } as const;
@@ -68,9 +68,9 @@ export async function responder(t: T): Promise<Responder> {
   return { asa, serve };
 }
 
-/** A discovery brings no answer, and the port of a former one takes no request. */
-export async function goneFrom(t: T, name: string, options: DiscoveryOptions = {}): Promise<void> {
-  await t.silence(await t.disc(name, options));
+/** Discoveries that no node relays bring no answer. */
+export async function undiscoverable(t: T, ...names: readonly string[]): Promise<void> {
+  await t.silence(...(await Promise.all(names.map((name) => t.disc(name, { loopCount: 1 })))));
 }
 
 /** A connection to a place that nobody listens at: refused, or closed at once without a message. */

@@ -16,7 +16,7 @@ import {
   TCP,
   UDP,
 } from '../wire.js';
-import { closedAt, EX2, responder } from './api-sessions.js';
+import { closedAt, EX2, responder, undiscoverable } from './api-sessions.js';
 
 const floods = async (t: T, count: number): Promise<FloodAnswer[]> => {
   const asa = await t.asa();
@@ -94,7 +94,7 @@ row('A-2.3.6-03', async (t) => {
 
 row('A-2.3.6-04', async (t) => {
   const asa = await t.registered(EX2);
-  await t.silence(await t.disc('EX2'));
+  await undiscoverable(t, 'EX2');
   const get = async (expected: unknown): Promise<void> => {
     const { place } = await t.discovered(t.p, 'EX2');
     const { conn, sid } = await t.requestSynch(place, { name: 'EX2' });
@@ -113,7 +113,7 @@ row('A-2.3.6-05', async (t) => {
   const { place } = await t.discovered(t.p, 'EX2');
   await t.engine.stopListenSynchronize(asa, EX2);
   await closedAt(t, place, message.requestSynchronize(freshSid(), ['EX2', SYNCH, 6]));
-  await t.silence(await t.disc('EX2'));
+  await undiscoverable(t, 'EX2');
   await t.engine.listenSynchronize(asa, { ...EX2, value: 8 });
   await t.discovered(t.p, 'EX2');
 });

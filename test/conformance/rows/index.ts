@@ -18,3 +18,5 @@ import './api-registration.js';
 import './api-procedures.js';
 import './api-synchronization.js';
 import './acp.js';
+import './bootstrapping.js';
+import './pacing.js';

@@ -20,7 +20,8 @@ import { eNegotiates, eSynchronizes, having, pNegotiates, taken } from './parts.
 row('G-2.8.6-01', { start: null }, async (t) => {
   // The adapter gets a name service that knows P: /etc/hosts, in a mount namespace of its own.
   const name = 'p.conformance.example';
-  const hosts = 'f=$(mktemp) && echo "$1" >"$f" && mount --bind "$f" /etc/hosts && rm "$f" && shift && exec "$@"';
+  const hosts =
+    'f=$(mktemp) && echo "$1" >"$f" && mount --bind "$f" /etc/hosts && rm "$f" && shift && exec "$@"';
   const adapter = await t.adapter(['sh', '-c', hosts, 'sh', `${t.p.global} ${name}`]);
   const engine = new Engine(adapter);
   await engine.start();
@@ -88,7 +89,12 @@ row('G-2.8.6-08', async (t) => {
 });
 
 /** E closes a connection without a byte, or did not take it at all. */
-async function turnedAway(t: T, attempt: Promise<{ conn?: Conn; refused?: string }>, request: unknown[], what: string) {
+async function turnedAway(
+  t: T,
+  attempt: Promise<{ conn?: Conn; refused?: string }>,
+  request: unknown[],
+  what: string,
+) {
   const { conn } = await attempt;
   if (!conn) return;
   await conn.send(request);
@@ -161,7 +167,8 @@ row('G-2.8.7-01', async (t) => {
     if (loopCount === 1) await conn.send(message.accept(sid));
     else await conn.send(message.negotiate(sid, ['EX1', NEG, loopCount - 1, 'P']));
     const answer = t.answer(await taken(t, step), loopCount === 1 ? 'accepted' : 'offered');
-    if (answer.state === 'offered') t.equal(answer.objective.loopCount, loopCount - 1, 'loop count the ASA gets');
+    if (answer.state === 'offered')
+      t.equal(answer.objective.loopCount, loopCount - 1, 'loop count the ASA gets');
   }
 });
 
@@ -197,7 +204,11 @@ row('G-2.8.7-03', async (t) => {
 row(['G-2.8.7-04', 'G-2.8.7-05'], async (t) => {
   for (const loopCount of [1, 0]) {
     const { asa, session, conn } = await pNegotiates(t, { loopCount });
-    await t.code(21, t.engine.negotiateStep(asa, session, { name: 'EX1' }), `a step after M_REQ_NEG with ${loopCount}`);
+    await t.code(
+      21,
+      t.engine.negotiateStep(asa, session, { name: 'EX1' }),
+      `a step after M_REQ_NEG with ${loopCount}`,
+    );
     await conn.closes();
     t.equal(conn.messages.length, 0, 'messages of E');
     await t.code(19, t.engine.negotiateStep(asa, session, { name: 'EX1' }), 'a step afterwards');

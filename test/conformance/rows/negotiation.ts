@@ -128,7 +128,11 @@ row('G-2.5.5-08', { slowMs: 10_000 }, async (t) => {
       const peer = peers[i % 2]!;
       requests.push(
         (async () => {
-          const { conn, sid } = await t.request(places.get(peer)!, { name, value: [name, i] }, { from: peer });
+          const { conn, sid } = await t.request(
+            places.get(peer)!,
+            { name, value: [name, i] },
+            { from: peer },
+          );
           const step = await conn.next(10_000);
           t.same(step.message, [M_NEGOTIATE, sid, [name, NEG, 5, ['re', name, i]]], 'the step of E');
           await conn.send(message.negotiate(sid, [name, NEG, 4, ['and', name, i]]));
@@ -289,4 +293,3 @@ row('G-2.8.4-11', async (t) => {
   else if (first[0] !== M_NEGOTIATE) t.same(first, message.accept(discovery.sid), 'a direct answer');
   t.equal(first[1], discovery.sid, 'session ID of the answer');
 });
-

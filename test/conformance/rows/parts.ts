@@ -60,7 +60,9 @@ async function ask<X>(
 
 /** E requests a negotiation of EX1 of P. */
 export function eNegotiates(t: T, asking: Asking = {}): Promise<Asked<Answer>> {
-  return ask<Answer>(t, { value: 1, ...asking }, 'negotiate', (...args) => t.engine.requestNegotiate(...args));
+  return ask<Answer>(t, { value: 1, ...asking }, 'negotiate', (...args) =>
+    t.engine.requestNegotiate(...args),
+  );
 }
 
 /** E requests synchronization of EX2 of P. */
@@ -109,7 +111,12 @@ export async function taken<X>(t: T, call: Promise<X>, ms = 2000, what = 'the ca
     (error: Error) => (outcome = { error }),
   );
   // The adapter's line that ends the call is what wakes the watcher; its outcome is known a turn later.
-  const got = await t.eventually(() => Promise.resolve(outcome), (x) => x !== undefined, ms, what);
+  const got = await t.eventually(
+    () => Promise.resolve(outcome),
+    (x) => x !== undefined,
+    ms,
+    what,
+  );
   if ('error' in got!) throw got.error;
   return (got as { value: X }).value;
 }
