@@ -76,15 +76,12 @@ export class MixedNode {
     return this.until(() => this.getFlood(name), good, `floods of ${name}`);
   }
 
-  /** Discovers, again and again if need be; the locators, and at which attempt they came. */
-  async finds(objective: ObjectiveArgument): Promise<{ locator: LocatorAnswer; attempts: number }> {
-    let attempts = 0;
-    const ask = (): Promise<LocatorAnswer[]> => {
-      attempts++;
-      return this.engine.discover(this.asa, objective, { timeoutMs: 1000 });
-    };
+  /** Discovers, again and again if need be; the first locator. */
+  async finds(objective: ObjectiveArgument): Promise<LocatorAnswer> {
+    const ask = (): Promise<LocatorAnswer[]> =>
+      this.engine.discover(this.asa, objective, { timeoutMs: 1000 });
     const [locator] = await this.until(ask, (found) => found.length > 0, `discovery of ${objective.name}`);
-    return { locator: locator!, attempts };
+    return locator!;
   }
 
   /** Asks until the answer is good; it must be within {@link SOON_MS}. */
