@@ -55,19 +55,26 @@ interopDescribe('the prototype on the same link', () => {
         ]),
         Buffer.from('00ff', 'hex'),
       ];
-      await a.floods(60_000, { name: name('F1'), value });
+      await a.floods(60_000, { name: name('F1'), value, locator: place(lab.address(from, 'l1'), 1) });
       const [flood] = await b.receives(name('F1'));
       expect(valueOf(flood!.objective)).toEqual(value);
-      expect(flood!.locator).toBeNull();
-      expect(flood!.expiresInMs).toBeLessThanOrEqual(60_000);
-      expect(flood!.expiresInMs).toBeGreaterThan(45_000);
+      expect(flood!.locator!.expiresInMs).toBeLessThanOrEqual(60_000);
+      expect(flood!.locator!.expiresInMs).toBeGreaterThan(45_000);
     });
 
     test('RFC 8990 §2.8.11 a flood with ttl 0 does not expire', async () => {
       await a.registers({ name: name('F2'), synchronize: true });
-      await a.floods(0, { name: name('F2'), value: 1 });
+      await a.floods(0, { name: name('F2'), value: 1, locator: place(lab.address(from, 'l1'), 2) });
       const [flood] = await b.receives(name('F2'));
-      expect(flood!.expiresInMs).toBeNull();
+      expect(flood!.locator!.expiresInMs).toBeNull();
+    });
+
+    test('RFC 8990 §2.8.11 a flood without a locator has none', async () => {
+      await a.registers({ name: name('F0'), synchronize: true });
+      await a.floods(60_000, { name: name('F0'), value: 0 });
+      const [flood] = await b.receives(name('F0'));
+      expect(flood!.locator).toBeNull();
+      expect(valueOf(flood!.objective)).toBe(0);
     });
 
     test('RFC 8990 §2.8.11 floods expire', async () => {
