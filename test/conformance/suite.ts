@@ -50,6 +50,8 @@ export interface SuiteResult {
   readonly skipped: readonly string[];
   /** Whether the adapter's clock was advanced instead of waiting. */
   readonly clock: boolean;
+  /** Day it was run on, YYYY-MM-DD. */
+  readonly date: string;
   readonly ms: number;
 }
 
@@ -58,10 +60,13 @@ const BUILT_IN: Readonly<Record<string, () => readonly string[]>> = {
     process.execPath,
     fileURLToPath(new URL('./adapters/anima-grasp.js', import.meta.url)),
   ],
-  graspy: () => [
-    'python3',
-    fileURLToPath(new URL('../../../test/conformance/adapters/graspy.py', import.meta.url)),
-  ],
+  graspy: () => {
+    if (!process.env['GRASPY_DIR']) {
+      throw new RangeError('GRASPY_DIR names no copy of the Python prototype');
+    }
+    const adapter = new URL('../../../test/conformance/adapters/graspy.py', import.meta.url);
+    return [process.env['GRASPY_PYTHON'] ?? '/usr/bin/python3', '-B', fileURLToPath(adapter)];
+  },
 };
 
 /** The command that starts an adapter: a known name, a `.js`/`.mjs` or `.py` file, or any program. */
@@ -154,6 +159,7 @@ export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult>
     rows,
     skipped,
     clock: lanes.some((lane) => lane.hello?.capabilities.includes('clock') ?? false),
+    date: new Date().toISOString().slice(0, 10),
     ms: now() - began,
   };
 }
