@@ -33,7 +33,7 @@ export interface CoreOptions {
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
-  /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
+  /** Rapid mode (RFC 8990 §2.5.5.1, §2.5.6.3): discoveries with a value get M_SYNCH or an ASA's answer. Default false. */
   readonly rapidAnswers?: boolean | undefined;
   /** Testing: own locators are told in O_DIVERT. Default false. */
   readonly forceDivert?: boolean | undefined;
@@ -155,6 +155,7 @@ export class Core {
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
       floods: () => this.#floods,
+      requests: this.#office,
       sendBack: (bytes, to) => this.#responses.send(bytes, to),
     });
     this.#wellKnown = new WellKnown({

@@ -1,3 +1,4 @@
+import type { RequestNegotiationMessage } from '../protocol/index.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationEvent, NegotiationPort } from './negotiation-port.js';
 import { negotiationSession } from './negotiation-session.js';
@@ -5,6 +6,7 @@ import {
   SessionDriver,
   type IncomingSession,
   type OutgoingSession,
+  type RapidSession,
   type SessionOwner,
 } from './session-driver.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
@@ -17,8 +19,13 @@ export class NegotiationDriver extends SessionDriver implements NegotiationPort 
     return negotiationSession.id;
   }
 
-  constructor(owner: SessionOwner, name: string, way: OutgoingSession | IncomingSession) {
+  constructor(owner: SessionOwner, name: string, way: OutgoingSession | IncomingSession | RapidSession) {
     super(owner, owner.logic.negotiation, name, way);
+  }
+
+  /** The request came with a discovery (§2.5.5.1). */
+  requested(message: RequestNegotiationMessage): void {
+    this.actor.send({ type: 'rapid.requested', message });
   }
 
   taken(listen: number, asa: number, client: ClientLink, maxMessageBytes: number): void {

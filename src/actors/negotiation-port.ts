@@ -1,3 +1,4 @@
+import type { RequestNegotiationMessage } from '../protocol/index.js';
 import type { SessionCommand, SessionEvent, SessionPort } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 
@@ -29,6 +30,8 @@ export type CommandEvent =
 export type NegotiationEvent =
   | CommandEvent
   | SessionEvent
+  /** A discovery came that is a request at the same time (§2.5.5.1); there is no connection yet. */
+  | { readonly type: 'rapid.requested'; readonly message: RequestNegotiationMessage }
   /** The listener gave the request to this listen of an ASA. */
   | { readonly type: 'request.taken'; readonly listen: number }
   /** The listener had no place for the request, or stopped. */

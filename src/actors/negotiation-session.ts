@@ -3,6 +3,8 @@
  *
  *     initiator   idle ─request─> connecting ─connected─> awaitingReply ⇄ ourTurn ─> ended
  *     responder   idle ─accepted─> awaitingRequest ─M_REQ_NEG─> queued ─taken─> ourTurn ⇄ awaitingReply ─> ended
+ *     in rapid mode (§2.5.5.1)
+ *     responder   idle ─rapid.requested─> reaching ─connected─> queued, and on as above
  *
  * Steps alternate strictly. Whoever awaits a message of the peer has a timer (C-27), which M_WAIT restarts with its
  * value. The side that sends M_END or M_INVALID closes after the bytes; the receiver closes on reception; every end
@@ -128,6 +130,7 @@ export const negotiationSession = setup({
       assertEvent(event, 'message.requestNegotiation');
       return context.port.judgeSessionId(event.message.sessionId) === 'ask';
     },
+    isInUse: ({ context: { port, sessionId } }) => port.judgeSessionId(sessionId) !== 'none',
     isOwnConnection: ({ event }) => {
       assertEvent(event, 'clash.judged');
       return event.own;
@@ -167,7 +170,7 @@ export const negotiationSession = setup({
       return { sessionId: event.sessionId, hasSessionId: true };
     }),
     keepPeersRequest: assign(({ event }) => {
-      assertEvent(event, 'message.requestNegotiation');
+      assertEvent(event, ['message.requestNegotiation', 'rapid.requested']);
       const { sessionId, objective } = event.message;
       const head = headOf(objective);
       const { flags, loopCount } = head;
@@ -322,6 +325,43 @@ export const negotiationSession = setup({
             actions: { type: 'startTimer', params: ({ event }) => ({ ms: event.firstMessageMs }) },
           },
         ],
+        // §2.5.5.1: as if M_REQ_NEG had come right behind the discovery.
+        'rapid.requested': [
+          {
+            guard: 'noSecurity',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'request.no-security' } },
+          },
+          {
+            guard: 'sessionsFull',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'session.limit' } },
+          },
+          { target: 'reaching', actions: ['keepPeersRequest', 'connect'] },
+        ],
+      },
+    },
+
+    /**
+     * §2.5.5.1: the answer will go over a connection to the source of the discovery. It is opened before an ASA is
+     * asked: a source that does not exist costs no ASA anything.
+     */
+    reaching: {
+      on: {
+        connected: [
+          {
+            guard: 'sessionsFull',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'session.limit' } },
+          },
+          { guard: 'isInUse', target: 'ended', actions: { type: 'count', params: { name: 'session.id-clash' } } },
+          { target: 'queued', actions: 'offer' },
+        ],
+        'connect.failed': {
+          target: 'ended',
+          actions: { type: 'count', params: { name: 'request.unreachable' } },
+        },
+        'session.close': { target: 'ended' },
       },
     },
 

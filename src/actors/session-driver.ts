@@ -106,6 +106,14 @@ export interface IncomingSession {
   readonly stream: Stream;
 }
 
+/** A request that came with a discovery (RFC 8990 §2.5.5.1): the connection is opened from here. */
+export interface RapidSession {
+  readonly key: SessionKey;
+  readonly listener: ObjectiveListener;
+  readonly target: Target;
+  readonly connectTimeoutMs: number;
+}
+
 /** Calls that get an answer, not a confirmation. */
 const ANSWERED: ReadonlySet<string> = new Set(['request', 'step']);
 /** States in which a call of the client awaits its answer. */
@@ -127,7 +135,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   protected activeKey: string | undefined;
   /** The command being carried out, until it is answered. */
   #command: AnySessionCommand | undefined;
-  readonly #outgoing: OutgoingSession | undefined;
+  /** Where {@link connect} leads. */
+  readonly #way: OutgoingSession | RapidSession | undefined;
+  readonly #isInitiator: boolean;
   readonly #framer: MessageFramer;
   readonly #decodeLimits: DecodeLimits;
   #connecting: Cancellation | undefined;
@@ -150,7 +160,8 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   asa = 0;
 
   /**
-   * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn.
+   * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn,
+   * or that of a request which came with a discovery says so.
    *
    * @param name the objective's.
    */
@@ -158,17 +169,18 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     owner: SessionOwner,
     logic: AnyActorLogic,
     name: string,
-    way: OutgoingSession | IncomingSession,
+    way: OutgoingSession | IncomingSession | RapidSession,
   ) {
-    const outgoing = 'target' in way ? way : undefined;
+    const outgoing = 'client' in way ? way : undefined;
     const incoming = 'stream' in way ? way : undefined;
     this.owner = owner;
     this.key = way.key;
-    this.maxMessageBytes = outgoing?.maxMessageBytes ?? incoming!.listener.maxMessageBytes;
+    this.listener = 'listener' in way ? way.listener : undefined;
+    this.maxMessageBytes = outgoing?.maxMessageBytes ?? this.listener!.maxMessageBytes;
     this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes });
     this.#decodeLimits = owner.decodeLimits(this.maxMessageBytes);
-    this.#outgoing = outgoing;
-    this.listener = incoming?.listener;
+    this.#way = 'target' in way ? way : undefined;
+    this.#isInitiator = outgoing !== undefined;
     this.stream = incoming?.stream;
     this.remote = incoming?.stream.remote;
     if (outgoing) {
@@ -328,7 +340,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   }
 
   connect(): void {
-    const { target, connectTimeoutMs: timeoutMs } = this.#outgoing!;
+    const { target, connectTimeoutMs: timeoutMs } = this.#way!;
     this.#connecting = new Cancellation();
     this.owner.substrate.connect(target, { timeoutMs, signal: this.#connecting }).then(
       (stream) => this.#connected(stream),
@@ -345,7 +357,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     }
     this.stream = stream;
     this.remote = stream.remote;
-    this.activeKey = this.owner.active.addOutgoing(stream.local);
+    if (this.#isInitiator) this.activeKey = this.owner.active.addOutgoing(stream.local);
     if (this.client?.paused) stream.pause();
     this.actor.send(CONNECTED);
   }
@@ -422,7 +434,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     this.#over = true;
     const { active } = this.owner;
     if (this.activeKey !== undefined) {
-      if (this.#outgoing) active.removeOutgoing(this.activeKey);
+      if (this.#isInitiator) active.removeOutgoing(this.activeKey);
       else active.removeIncoming(this.activeKey);
       this.activeKey = undefined;
     }

@@ -4,9 +4,11 @@ import type { Environment, Stream, Substrate, Target } from '../substrate/types.
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
 import { compileMachine, type MachineForm } from './compiled-machine.js';
+import type { RapidRequest } from './core-protocol.js';
 import { NegotiationDriver } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
+import { requestMessage } from './negotiation-rules.js';
 import { requestListener } from './request-listener.js';
 import type { AnySessionCommand, OutgoingSession, SessionDriver, SessionOwner } from './session-driver.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
@@ -292,12 +294,25 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   // ListenerOwner
 
   accept(listener: ObjectiveListener, stream: Stream): void {
-    if (this.#pending.size >= this.limits.pendingConnections) this.#evictOldest();
+    this.#makeRoom();
     const Driver = listener.synchronizes ? SynchronizationDriver : NegotiationDriver;
     const session = new Driver(this, listener.objective, { key: --this.#lastKey, listener, stream });
     this.#sessions.add(session);
     this.#pending.add(session);
     session.accepted();
+  }
+
+  /** A discovery that is a request at the same time (§2.5.5.1). It counts as a connection that is pending. */
+  rapidRequest({ sessionId, objective, value, target }: RapidRequest): void {
+    const listener = this.#listeners.get(objective.name);
+    if (!listener || listener.synchronizes) return this.counters.add('request.no-listener');
+    this.#makeRoom();
+    const connectTimeoutMs = this.limits.rapidConnectMs;
+    const way = { key: --this.#lastKey, listener, target, connectTimeoutMs };
+    const session = new NegotiationDriver(this, objective.name, way);
+    this.#sessions.add(session);
+    this.#pending.add(session);
+    session.requested(requestMessage(sessionId, objective, value));
   }
 
   evictPending(listener: ObjectiveListener): void {
@@ -312,10 +327,11 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   /**
-   * The oldest pending connection makes room, not the new one: a peer that follows RFC 8990 connects when its
+   * The oldest pending connection makes room for another, not the new one: a peer that follows RFC 8990 connects when its
    * request is ready, so its connection is pending for a moment only, and idle ones cannot shut others out.
    */
-  #evictOldest(): void {
+  #makeRoom(): void {
+    if (this.#pending.size < this.limits.pendingConnections) return;
     for (const session of this.#pending) {
       this.counters.add('connection.pending-limit');
       session.evict();

@@ -199,4 +199,6 @@ export interface SessionLimits {
   readonly bindRetryMs?: number | undefined;
   /** ms to wait for a new block of session ids when the last one is used up; default 5000. */
   readonly sessionIdWaitMs?: number | undefined;
+  /** ms to connect to the source of a discovery that is a request (RFC 8990 §2.5.5.1); default 1000. */
+  readonly rapidConnectMs?: number | undefined;
 }

@@ -265,6 +265,8 @@ class CoreLink {
         this.#questions.get(event.call)?.(event.yes);
         this.#questions.delete(event.call);
         return;
+      case 'rapid.request':
+        return this.#host?.rapidRequest(event);
     }
   }
 
