@@ -27,12 +27,13 @@ import {
   type WireObjective,
 } from '../protocol/index.js';
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
-import type { PortPair, Substrate, Target } from '../substrate/types.js';
+import type { PortPair, StreamHandlers, Substrate, Target } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { tcpLocator } from './own-locators.js';
+import type { RapidAnswer, RapidCall, RapidCaller } from './rapid-request.js';
 import type { Failure } from './session-protocol.js';
 
 export interface DiscoveriesOptions {
@@ -47,8 +48,13 @@ export interface DiscoveriesOptions {
   readonly initiatorFor: (interfaceName: string) => Uint8Array | undefined;
   /** Locators of the objective at other ASAs of this node (D-07). */
   readonly localLocators: (objective: string, asa: number) => readonly CachedLocator[];
+  /** A peer has connected and said nothing yet. */
+  readonly peerConnected: () => boolean;
   readonly send: (client: string, event: FromCore) => void;
 }
+
+/** Stands for the session host of the core among the clients; theirs have names. */
+const RAPID = '';
 
 type DiscoverCall = Extract<ToCore, { t: 'discover' }>;
 
@@ -73,6 +79,9 @@ export class Discoveries {
   readonly #recent = new Map<number, readonly Uint8Array[]>();
   readonly #byName = new Map<string, Set<Session>>();
   #askingForValues = 0;
+  /** Who waits for the answer of a discovery that is a request, by the number of its call. */
+  readonly #callers = new Map<number, RapidCaller>();
+  #rapidCall = 0;
 
   constructor(options: DiscoveriesOptions) {
     this.#options = options;
@@ -113,6 +122,39 @@ export class Discoveries {
     this.#options.counters.add('response.received');
     session.actor?.send({ type: 'response.received', message, interface: interfaceName });
     return true;
+  }
+
+  /** Sends a request with a discovery (§2.5.5.1). */
+  request({ asa, objective, value, discoveryMs }: RapidCall, caller: RapidCaller): () => void {
+    const call = ++this.#rapidCall;
+    this.#callers.set(call, caller);
+    this.discover(RAPID, {
+      t: 'discover',
+      call,
+      asa,
+      objective,
+      timeoutMs: discoveryMs,
+      minimumTtlMs: undefined,
+      flush: false,
+      value,
+    });
+    return () => {
+      if (this.#callers.delete(call)) this.cancel(RAPID, call);
+    };
+  }
+
+  awaitsNegotiation(sessionId: number): boolean {
+    return this.#sessions.get(sessionId)?.client === RAPID;
+  }
+
+  /** The answer to a request; the caller takes it on from here. */
+  deliverNegotiation(answer: RapidAnswer): StreamHandlers | undefined {
+    const session = this.#sessions.get(answer.sessionId);
+    const caller = session && this.#callers.get(session.call.call);
+    if (session?.client !== RAPID || !caller) return undefined;
+    this.#options.counters.add('response.negotiation');
+    session.actor?.send({ type: 'negotiation.received' });
+    return caller.answered(answer);
   }
 
   /** An M_SYNCH from this peer: taken only where it was asked for. */
@@ -165,7 +207,7 @@ export class Discoveries {
   }
 
   discover(client: string, call: DiscoverCall): void {
-    const { clock, substrate, counters, limits } = this.#options;
+    const { clock, substrate, counters, limits, peerConnected } = this.#options;
     const now = clock.now();
     const { name } = call.objective;
     if (substrate.environment.security === 'none') {
@@ -219,6 +261,14 @@ export class Discoveries {
     named.add(session);
     if (call.value) this.#askingForValues++;
     const port: DiscoverySessionPort = {
+      isRequest: client === RAPID,
+      get peerConnected() {
+        return peerConnected();
+      },
+      handOver: () => {
+        this.#callers.delete(call.call);
+        this.#finish(session, undefined);
+      },
       send: () => this.#send(session),
       startTimer: () => {
         session.timer = clock.setTimeout(() => session.actor?.send({ type: 'timer.expired' }), timeoutMs);
@@ -295,7 +345,7 @@ export class Discoveries {
     const key = discoveredKey(locator);
     if (seen.has(key)) return;
     seen.add(key);
-    this.#options.send(client, { t: 'found', call, locator });
+    if (client !== RAPID) this.#options.send(client, { t: 'found', call, locator });
   }
 
   #finish(session: Session, failure: Failure | undefined): void {
@@ -317,6 +367,13 @@ export class Discoveries {
   }
 
   #done(client: string, call: number, failure: Failure | undefined): void {
+    if (client === RAPID) {
+      const caller = this.#callers.get(call);
+      this.#callers.delete(call);
+      // In a later turn, as with every client: the call may not have returned yet.
+      if (caller) this.#options.clock.defer(() => caller.over(failure));
+      return;
+    }
     this.#options.send(client, { t: 'done', call, failure });
   }
 }

@@ -5,6 +5,7 @@ import { negotiationSession } from './negotiation-session.js';
 import {
   SessionDriver,
   type IncomingSession,
+  type DiscoveringSession,
   type OutgoingSession,
   type RapidSession,
   type SessionOwner,
@@ -19,7 +20,11 @@ export class NegotiationDriver extends SessionDriver implements NegotiationPort 
     return negotiationSession.id;
   }
 
-  constructor(owner: SessionOwner, name: string, way: OutgoingSession | IncomingSession | RapidSession) {
+  constructor(
+    owner: SessionOwner,
+    name: string,
+    way: OutgoingSession | DiscoveringSession | IncomingSession | RapidSession,
+  ) {
     super(owner, owner.logic.negotiation, name, way);
   }
 

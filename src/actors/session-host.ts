@@ -9,8 +9,15 @@ import { NegotiationDriver } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
 import { requestMessage } from './negotiation-rules.js';
+import type { SendRapidly } from './rapid-request.js';
 import { requestListener } from './request-listener.js';
-import type { AnySessionCommand, OutgoingSession, SessionDriver, SessionOwner } from './session-driver.js';
+import type {
+  AnySessionCommand,
+  DiscoveringSession,
+  OutgoingSession,
+  SessionDriver,
+  SessionOwner,
+} from './session-driver.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
 import { completeSessionLimits, type CompleteSessionLimits } from './session-limits.js';
 import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
@@ -43,6 +50,8 @@ export interface SessionHostOptions {
   readonly requestSessionIds: () => void;
   /** Asks the other hosts of the engine whether this is the local end of a connection of theirs (C-06). */
   readonly isOwnConnection: (local: Target) => Promise<boolean>;
+  /** Sends a request with a discovery (§2.5.5.1); the core's session host has it, and no other. */
+  readonly sendRapidly?: SendRapidly | undefined;
   /** A block of own ids is used up and its last session has ended. */
   readonly onRetired: (firstIdOfBlock: number) => void;
   /** Events that may be unhandled per client before its streams are paused; default that of the data port. */
@@ -340,7 +349,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   #command(client: ClientLink, command: ToSessions): void {
-    if (command.t === 'request' || command.t === 'synchronize') return this.#request(client, command);
+    if (command.t === 'request' || command.t === 'rapid' || command.t === 'synchronize')
+      return this.#request(client, command);
     if (command.t === 'take') {
       this.#demand.set(command.listen, (this.#demand.get(command.listen) ?? 0) + command.n);
       return;
@@ -365,14 +375,26 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#demand.clear();
   }
 
-  #request(client: ClientLink, command: ToSessions & { t: 'request' | 'synchronize' }): void {
-    const { call, session: key, asa, objective, target, connectTimeoutMs, timeoutMs } = command;
-    if (client.sessions.has(key)) {
-      const failure = { code: ErrorCode.unspec, detail: 'session number in use' };
+  #request(client: ClientLink, command: ToSessions & { t: 'request' | 'rapid' | 'synchronize' }): void {
+    const { call, session: key, asa, objective, timeoutMs } = command;
+    const { sendRapidly } = this.#options;
+    if (client.sessions.has(key) || (command.t === 'rapid' && !sendRapidly)) {
+      const detail = client.sessions.has(key) ? 'session number in use' : 'no discoveries from here';
+      const failure = { code: ErrorCode.unspec, detail };
       client.send({ t: 'answer', call, session: key, answer: { state: 'failed', failure } });
       return;
     }
     const maxMessageBytes = command.maxMessageBytes ?? this.limits.maxMessageBytes;
+    if (command.t === 'rapid') {
+      const { value, discoveryMs } = command;
+      const discover: DiscoveringSession['discover'] = (caller) =>
+        sendRapidly!({ asa, objective, value, discoveryMs }, caller);
+      const rapidly: DiscoveringSession = { client, key, asa, discover, maxMessageBytes };
+      const session = this.#begin(new NegotiationDriver(this, objective.name, rapidly), client);
+      session.command({ type: 'request', call, objective, value, timeoutMs, rapid: true });
+      return;
+    }
+    const { target, connectTimeoutMs } = command;
     const way: OutgoingSession = { client, key, asa, target, connectTimeoutMs, maxMessageBytes };
     if (command.t === 'request') {
       const session = this.#begin(new NegotiationDriver(this, objective.name, way), client);

@@ -95,7 +95,10 @@ export class Stranger {
       stranger.#pairs.set(
         link,
         await stranger.substrate.openPair(link, {
-          onStream: (stream) => stream.abort(),
+          onStream: (stream) => {
+            if (stranger.onStream) stranger.onStream(stream);
+            else stream.abort();
+          },
           onLost: () => undefined,
         }),
       );
@@ -111,6 +114,9 @@ export class Stranger {
     }
     return stranger;
   }
+
+  /** Takes the streams that come to the ports of its multicasts; default: they are reset. */
+  onStream: ((stream: Stream) => void) | undefined;
 
   /** Called for each multicast. */
   onHeard: ((message: unknown[], from: Target) => void) | undefined;
