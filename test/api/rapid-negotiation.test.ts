@@ -4,7 +4,7 @@ import { decodeFirst, encode } from 'cborg';
 import type { Asa, Grasp, NegotiationSession, Objective, ObjectiveOptions } from '../../src/index.js';
 import type { Stream, Target } from '../../src/substrate/types.js';
 import { World } from './rig.js';
-import { addressBytes, type Stranger, type Wire } from './wire.js';
+import { addressBytes, Stranger, type Wire } from './wire.js';
 
 let world: World;
 let wire: Wire;
@@ -140,11 +140,9 @@ describe('§2.5.5.1 responder', () => {
   test('G-2.5.4.4-05 no ASA hears of a discovery whose source nobody can reach', async () => {
     const served: unknown[] = [];
     const { grasp } = await bank((session) => served.push(session.value));
-    asker.onStream = undefined;
-    await world.until(asker.close());
-    const ghost = await world.stranger('ghost');
-    await world.until(ghost.multicast([1, 1, addressBytes('fd00::99'), ['EX3', 3, 6, 47]], 'link'));
-    await world.until(ghost.substrate.close());
+    const ghost = await world.until(Stranger.open(world.network, world.clock, 'ghost', ['link']));
+    void ghost.multicast([1, 1, addressBytes('fd00::99'), ['EX3', 3, 6, 47]], 'link');
+    await world.until(ghost.close());
     await world.clock.advance(1_000);
     expect(served).toEqual([]);
     const { counters } = await world.until(grasp.status());
@@ -192,7 +190,7 @@ describe('§2.5.5.1 initiator', () => {
   test('G-2.5.5.1-01 off by default: three elements', async () => {
     const result = asa.requestNegotiate(ex3, 1);
     expect(await world.failure(result)).toMatchObject({ code: 17 });
-    expect(asked.map(({ message }) => message[3])).toEqual([['EX3', 11, 5]]);
+    expect(asked.map(({ message }) => message[3])).toEqual([['EX3', 3, 5]]);
   });
 
   test('G-2.5.5.1-01 G-2.10.3-09 the discovery carries the objective with its value; M_NEGOTIATE begins the session', async () => {
@@ -291,7 +289,7 @@ describe('§2.5.5.1 initiator', () => {
     expect(world.clock.now() - before).toBe(1_000);
     expect(asked.map(({ message }) => message[3])).toEqual([
       ['EX3', 3, 5, ['NZD', 47]],
-      ['EX3', 11, 5],
+      ['EX3', 3, 5],
     ]);
   });
 
