@@ -154,6 +154,8 @@ export interface AnnouncedListener {
   readonly rapidValue?: Uint8Array | undefined;
   /** The session host that takes discoveries of the objective as requests (RFC 8990 §2.5.5.1). */
   readonly rapidHost?: string | undefined;
+  /** It takes dry runs (F_NEG_DRY). */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** An interface with the port its discoveries are sent from. */

@@ -216,9 +216,11 @@ export class Responder {
   #rapidListeners({ objective }: DiscoveryMessage, { reply }: Arrival): readonly AnnouncedListener[] {
     const { rapidAnswers, requests } = this.#options;
     if (!rapidAnswers || reply || (objective.flags & F_NEG) === 0 || isNullValue(objective.value)) return [];
-    const announcement = this.#announcements.get(objective.name);
-    if (!announcement || (objective.flags & F_NEG_DRY & ~announcement.flags) !== 0) return [];
-    return announcement.listeners.filter(({ rapidHost }) => rapidHost && requests.has(rapidHost));
+    const isDry = (objective.flags & F_NEG_DRY) !== 0;
+    const { listeners = [] } = this.#announcements.get(objective.name) ?? {};
+    return listeners.filter(
+      ({ rapidHost, dryRun }) => rapidHost !== undefined && requests.has(rapidHost) && (!isDry || dryRun),
+    );
   }
 
   #handOver(message: DiscoveryMessage, arrival: Arrival): void {

@@ -41,7 +41,7 @@ export type ToSessions =
     } & StepOptions)
   /**
    * A request that goes out with a discovery (§2.5.5.1), to the session host in the core; answered as a `request`.
-   * Failed with noDiscReply (33) if nobody answered it, or an M_RESPONSE came first.
+   * Failed with noDiscReply (17) if nobody answered it, or an M_RESPONSE came first.
    */
   | ({
       readonly t: 'rapid';

@@ -227,7 +227,7 @@ export class Registry {
     return {
       asa,
       port: this.portOf(host, objective),
-      ...(share.rapid && kind === 'negotiate' ? { rapidHost: host } : {}),
+      ...(share.rapid && kind === 'negotiate' ? { rapidHost: host, dryRun: share.dryRun } : {}),
       ...(share.local ? { local: true } : {}),
       ...(locators && locators.length > 0 ? { locators } : {}),
       ...(isNullValue(rapid) ? {} : { rapidValue: rapid }),
