@@ -394,8 +394,8 @@ describe('flood, get-flood and daemon', () => {
     // Another tag is another entry; the entry that did not change is not shown again.
     await run('flood', 'EX1', '8', '--ttl', '0', '--locator', 'host.example:1/udp');
     await watch.line((line) => line['value'] === 8);
-    const [ready, ...values] = watch.lines;
-    expect(ready).toMatchObject({ event: 'ready' });
+    const [first, ...values] = watch.lines;
+    expect(first).toMatchObject({ event: 'ready' });
     expect(values.map((line) => line['value'])).toEqual([['NZD', 7], 8]);
     expect(values[1]).toMatchObject({
       locator: { address: 'host.example', port: 1, protocol: 'udp' },
