@@ -99,13 +99,26 @@ export type FromCore =
   | { readonly t: 'floods'; readonly call: number; readonly entries: readonly FloodRecord[] }
   | { readonly t: 'done'; readonly call: number; readonly failure: Failure | undefined };
 
+/**
+ * A discovery that is a request at the same time (RFC 8990 §2.5.5.1). The session host opens the connection to
+ * `target`, the source of the discovery, and the session runs there: no stream has to move between threads.
+ */
+export interface RapidRequest {
+  readonly t: 'rapid.request';
+  readonly sessionId: number;
+  readonly objective: ObjectiveHead;
+  readonly value: Uint8Array;
+  readonly target: Target;
+}
+
 /** Core → session host. */
 export type ToSessionHost =
   /** Draw from it when `own`, else recognise it as in use by this engine (C-06). Answered by `ids.noted`. */
   | { readonly t: 'ids.block'; readonly block: Uint32Array; readonly own: boolean }
   | { readonly t: 'ids.drop'; readonly first: number }
   | { readonly t: 'owns?'; readonly call: number; readonly local: Target }
-  | { readonly t: 'owns'; readonly call: number; readonly yes: boolean };
+  | { readonly t: 'owns'; readonly call: number; readonly yes: boolean }
+  | RapidRequest;
 
 /** Session host → core. */
 export type FromSessionHost =
@@ -139,6 +152,10 @@ export interface AnnouncedListener {
   readonly locators?: readonly WireLocator[] | undefined;
   /** D-04: goes into the M_RESPONSE; encoded. */
   readonly rapidValue?: Uint8Array | undefined;
+  /** The session host that takes discoveries of the objective as requests (RFC 8990 §2.5.5.1). */
+  readonly rapidHost?: string | undefined;
+  /** It takes dry runs (F_NEG_DRY). */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** An interface with the port its discoveries are sent from. */

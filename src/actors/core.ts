@@ -19,7 +19,9 @@ import type { ActorCount, QueueStatus } from './machine-host.js';
 import { Responder } from './responder.js';
 import { ResponseConnections } from './response-connections.js';
 import { Responses } from './responses.js';
+import { SessionHost } from './session-host.js';
 import { SessionIdOffice } from './session-id-office.js';
+import type { SessionLimits } from './session-protocol.js';
 import { WellKnown } from './well-known.js';
 
 export interface CoreOptions {
@@ -27,13 +29,13 @@ export interface CoreOptions {
   readonly random: RandomFill;
   readonly substrate: Substrate;
   readonly counters: Counters;
-  readonly limits: CoreLimits;
-  /** How the multicast handler and the flood relay are run. Default `compiled`. */
+  readonly limits: CoreLimits & Partial<SessionLimits> & { readonly sessionWindow?: number | undefined };
+  /** How the multicast handler, the flood relay and the sessions are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
   readonly preferredPorts: Readonly<Record<string, number>>;
-  /** RFC rapid mode: discoveries that ask for a value get M_SYNCH (RFC 8990 §2.5.6.3). Default false. */
+  /** Rapid mode (RFC 8990 §2.5.5.1, §2.5.6.3): discoveries with a value get M_SYNCH or an ASA's answer. Default false. */
   readonly rapidAnswers?: boolean | undefined;
   /** Testing: own locators are told in O_DIVERT. Default false. */
   readonly forceDivert?: boolean | undefined;
@@ -56,6 +58,8 @@ export class Core {
   readonly #relays: DiscoveryRelays;
   readonly #connections: ResponseConnections;
   readonly #wellKnown: WellKnown;
+  /** Negotiations that began with a discovery of this node (`rapid-request.ts`). */
+  readonly #sessions: SessionHost;
   readonly #unwatch: () => void;
   #block: Uint32Array;
   #used = 0;
@@ -102,6 +106,7 @@ export class Core {
       initiatorFor,
       dull,
       send,
+      peerConnected: () => this.#connections.silent > 0,
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
     });
@@ -121,6 +126,8 @@ export class Core {
       limits,
       rapid: () => this.#discoveries.asksForValues || this.#relays.asksForValues,
       dull,
+      awaits: (sessionId) => this.#discoveries.awaitsNegotiation(sessionId),
+      onNegotiation: (answer) => this.#discoveries.deliverNegotiation(answer),
       onResponse: (message, interfaceName) => {
         if (this.#discoveries.deliver(message, interfaceName)) return;
         // §2.8.5: a response that matches no discovery under way is dropped.
@@ -161,7 +168,23 @@ export class Core {
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
       floods: () => this.#floods,
+      requests: this.#office,
       sendBack: (bytes, to) => this.#responses.send(bytes, to),
+    });
+    this.#sessions = new SessionHost({
+      name: 'core',
+      clock,
+      substrate,
+      counters,
+      limits,
+      machines: options.machines,
+      window: limits.sessionWindow,
+      toEndpoint: options.toEndpoint,
+      // Its sessions have the ids of their discoveries, and nobody listens here.
+      requestSessionIds: () => undefined,
+      onRetired: () => undefined,
+      isOwnConnection: () => Promise.resolve(false),
+      sendRapidly: (call, caller) => this.#discoveries.request(call, caller),
     });
     this.#wellKnown = new WellKnown({
       clock,
@@ -196,7 +219,17 @@ export class Core {
     this.#clients.attach(client, this.#options.toEndpoint(raw));
   }
 
+  /** A client's line to the sessions that begin with a discovery (§2.5.5.1). */
+  attachSessionClient(client: string, raw: unknown): void {
+    this.#sessions.attachClient(client, raw);
+  }
+
+  endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void> {
+    return this.#sessions.endSessions(which, code);
+  }
+
   detachClient(client: string): void {
+    this.#sessions.detachClient(client);
     this.#clients.detach(client);
   }
 
@@ -217,6 +250,7 @@ export class Core {
   }
 
   status(): { actors: ActorCount[]; queues: QueueStatus[]; wellKnown: boolean } {
+    const sessions = this.#sessions.status();
     const parts = [
       this.#discoveries.status(),
       this.#connections.status(),
@@ -230,8 +264,12 @@ export class Core {
         ...this.#responder.status(),
         ...parts.flatMap(({ actors }) => actors),
         ...this.#ports.census(),
+        ...sessions.actors,
       ],
-      queues: parts.flatMap(({ queues }) => queues),
+      queues: [
+        ...parts.flatMap(({ queues }) => queues),
+        ...sessions.queues.filter(({ name }) => name === 'sessions'),
+      ],
       wellKnown: this.#wellKnown.open,
     };
   }
@@ -239,6 +277,7 @@ export class Core {
   async close(): Promise<void> {
     this.#unwatch();
     this.#listener?.close();
+    await this.#sessions.close();
     this.#clients.close();
     this.#relays.stop();
     this.#connections.close();

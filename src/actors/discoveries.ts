@@ -29,12 +29,13 @@ import {
   type WireObjective,
 } from '../protocol/index.js';
 import type { Clock, TimerId, Counters } from '../runtime/index.js';
-import type { PortPair, Substrate, Target } from '../substrate/types.js';
+import type { PortPair, StreamHandlers, Substrate, Target } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { tcpLocator } from './own-locators.js';
+import type { RapidAnswer, RapidCall, RapidCaller } from './rapid-request.js';
 import type { Failure } from './session-protocol.js';
 
 export interface DiscoveriesOptions {
@@ -51,8 +52,13 @@ export interface DiscoveriesOptions {
   readonly localLocators: (objective: string, asa: number) => readonly CachedLocator[];
   /** This is a DULL instance (§2.5.2): it needs no security. */
   readonly dull?: DullRules | undefined;
+  /** A peer has connected and said nothing yet. */
+  readonly peerConnected: () => boolean;
   readonly send: (client: string, event: FromCore) => void;
 }
+
+/** Stands for the session host of the core among the clients; theirs have names. */
+const RAPID = '';
 
 type DiscoverCall = Extract<ToCore, { t: 'discover' }>;
 
@@ -77,6 +83,9 @@ export class Discoveries {
   readonly #recent = new Map<number, readonly Uint8Array[]>();
   readonly #byName = new Map<string, Set<Session>>();
   #askingForValues = 0;
+  /** Who waits for the answer of a discovery that is a request, by the number of its call. */
+  readonly #callers = new Map<number, RapidCaller>();
+  #rapidCall = 0;
 
   constructor(options: DiscoveriesOptions) {
     this.#options = options;
@@ -117,6 +126,39 @@ export class Discoveries {
     this.#options.counters.add('response.received');
     session.actor?.send({ type: 'response.received', message, interface: interfaceName });
     return true;
+  }
+
+  /** Sends a request with a discovery (§2.5.5.1). */
+  request({ asa, objective, value, discoveryMs }: RapidCall, caller: RapidCaller): () => void {
+    const call = ++this.#rapidCall;
+    this.#callers.set(call, caller);
+    this.discover(RAPID, {
+      t: 'discover',
+      call,
+      asa,
+      objective,
+      timeoutMs: discoveryMs,
+      minimumTtlMs: undefined,
+      flush: false,
+      value,
+    });
+    return () => {
+      if (this.#callers.delete(call)) this.cancel(RAPID, call);
+    };
+  }
+
+  awaitsNegotiation(sessionId: number): boolean {
+    return this.#sessions.get(sessionId)?.client === RAPID;
+  }
+
+  /** The answer to a request; the caller takes it on from here. */
+  deliverNegotiation(answer: RapidAnswer): StreamHandlers | undefined {
+    const session = this.#sessions.get(answer.sessionId);
+    const caller = session && this.#callers.get(session.call.call);
+    if (session?.client !== RAPID || !caller) return undefined;
+    this.#options.counters.add('response.negotiation');
+    session.actor?.send({ type: 'negotiation.received' });
+    return caller.answered(answer);
   }
 
   /** An M_SYNCH from this peer: taken only where it was asked for. */
@@ -169,7 +211,7 @@ export class Discoveries {
   }
 
   discover(client: string, asked: DiscoverCall): void {
-    const { clock, substrate, counters, dull, limits } = this.#options;
+    const { clock, substrate, counters, dull, limits, peerConnected } = this.#options;
     // §2.5.2: "MUST set a loop count of 1".
     const call = dull ? { ...asked, objective: { ...asked.objective, loopCount: 1 } } : asked;
     const now = clock.now();
@@ -228,6 +270,14 @@ export class Discoveries {
     named.add(session);
     if (call.value) this.#askingForValues++;
     const port: DiscoverySessionPort = {
+      isRequest: client === RAPID,
+      get peerConnected() {
+        return peerConnected();
+      },
+      handOver: () => {
+        this.#callers.delete(call.call);
+        this.#finish(session, undefined);
+      },
       send: () => this.#send(session),
       startTimer: () => {
         session.timer = clock.setTimeout(() => session.actor?.send({ type: 'timer.expired' }), timeoutMs);
@@ -304,7 +354,7 @@ export class Discoveries {
     const key = discoveredKey(locator);
     if (seen.has(key)) return;
     seen.add(key);
-    this.#options.send(client, { t: 'found', call, locator });
+    if (client !== RAPID) this.#options.send(client, { t: 'found', call, locator });
   }
 
   #finish(session: Session, failure: Failure | undefined): void {
@@ -326,6 +376,13 @@ export class Discoveries {
   }
 
   #done(client: string, call: number, failure: Failure | undefined): void {
+    if (client === RAPID) {
+      const caller = this.#callers.get(call);
+      this.#callers.delete(call);
+      // In a later turn, as with every client: the call may not have returned yet.
+      if (caller) this.#options.clock.defer(() => caller.over(failure));
+      return;
+    }
     this.#options.send(client, { t: 'done', call, failure });
   }
 }

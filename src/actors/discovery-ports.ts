@@ -33,15 +33,17 @@ export class DiscoveryPorts {
   readonly #options: DiscoveryPortsOptions;
   readonly #bindings = new Map<string, Binding>();
   readonly #held: Record<string, number>;
+  #open: readonly PortPair[] | undefined;
 
   constructor(options: DiscoveryPortsOptions) {
     this.#options = options;
     this.#held = { ...options.preferred };
   }
 
-  /** The pairs that are open now. */
+  /** The pairs that are open now: one array until they change, for it is read for every multicast. */
   get open(): readonly PortPair[] {
-    return [...this.#bindings.values()].flatMap((binding) => binding.pair ?? []);
+    this.#open ??= [...this.#bindings.values()].flatMap((binding) => binding.pair ?? []);
+    return this.#open;
   }
 
   get bound(): readonly BoundPort[] {
@@ -55,6 +57,7 @@ export class DiscoveryPorts {
         binding.actor.send({ type: 'interface.changed' });
       } else {
         this.#bindings.delete(name);
+        this.#open = undefined;
         binding.actor.send({ type: 'stop' });
       }
     }
@@ -74,6 +77,7 @@ export class DiscoveryPorts {
     const pairs = this.open;
     for (const binding of this.#bindings.values()) binding.actor.send({ type: 'stop' });
     this.#bindings.clear();
+    this.#open = undefined;
     await Promise.all(pairs.map((pair) => pair.close()));
   }
 
@@ -93,6 +97,7 @@ export class DiscoveryPorts {
             onStream: (stream) => this.#options.onStream(stream, name),
             onLost: () => {
               binding.pair = undefined;
+              this.#open = undefined;
               send('lost');
               this.#options.onPorts(this.bound);
             },
@@ -102,6 +107,7 @@ export class DiscoveryPorts {
               if (stopped) return void pair.close();
               tries = 0;
               binding.pair = pair;
+              this.#open = undefined;
               this.#held[name] = pair.port;
               send('opened');
               this.#options.onPorts(this.bound);
@@ -113,6 +119,7 @@ export class DiscoveryPorts {
         stopped = true;
         void binding.pair?.close();
         binding.pair = undefined;
+        this.#open = undefined;
         this.#options.onPorts(this.bound);
       },
       startRetryTimer: () => {
@@ -126,7 +133,7 @@ export class DiscoveryPorts {
     (binding as { actor: AnyActor }).actor = startActor(
       bindingMachine,
       { input: { port } },
-      { counters, onError: () => this.#bindings.delete(name) },
+      { counters, onError: () => (this.#bindings.delete(name), (this.#open = undefined)) },
     );
   }
 }

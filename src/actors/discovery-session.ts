@@ -20,6 +20,12 @@ export interface DiscoverySessionPort {
   keep(message: ResponseMessage, interfaceName: string): void;
   /** Tells who waits of a value that came in place of a response (§2.5.6.3). */
   keepValue(message: SynchMessage, interfaceName: string, remote: Target): void;
+  /** The discovery is a request at the same time (§2.5.5.1). */
+  readonly isRequest: boolean;
+  /** A peer has connected and said nothing yet: it may be about to answer. */
+  readonly peerConnected: boolean;
+  /** The request is answered: its connection goes to the session that it begins. */
+  handOver(): void;
   /** The session is over; told once. */
   finish(failure: Failure | undefined): void;
 }
@@ -36,6 +42,8 @@ export type DiscoverySessionEvent =
       readonly interface: string;
       readonly remote: Target;
     }
+  /** An M_NEGOTIATE, M_END or M_WAIT with its session id. */
+  | { readonly type: 'negotiation.received' }
   | { readonly type: 'timer.expired' }
   /** The caller has what it wanted, or went away. */
   | { readonly type: 'cancelled' }
@@ -49,6 +57,10 @@ export const discoverySessionMachine = setup({
     events: {} as DiscoverySessionEvent,
     input: {} as DiscoverySessionContext,
   },
+  guards: {
+    isRequest: ({ context }) => context.port.isRequest,
+    mayBeAnswered: ({ context }) => context.port.isRequest && context.port.peerConnected,
+  },
   actions: {
     send: ({ context }) => context.port.send(),
     startTimer: ({ context }) => context.port.startTimer(),
@@ -60,6 +72,7 @@ export const discoverySessionMachine = setup({
       if (event.type === 'value.received')
         context.port.keepValue(event.message, event.interface, event.remote);
     },
+    handOver: ({ context }) => context.port.handOver(),
     finish: ({ context }) => context.port.finish(undefined),
     fail: ({ context, event }) => {
       if (event.type === 'security.lost') context.port.finish({ code: event.code });
@@ -74,9 +87,19 @@ export const discoverySessionMachine = setup({
       entry: ['send', 'startTimer'],
       exit: 'stopTimer',
       on: {
-        'response.received': { actions: 'keep' },
+        'response.received': [
+          // §2.5.5.1: "a Discovery Response will arrive … before such a Negotiation message": no rapid mode then.
+          { guard: 'isRequest', target: 'done', actions: ['keep', 'finish'] },
+          { actions: 'keep' },
+        ],
+        // The first answer is the session's; those that follow find no discovery any more.
+        'negotiation.received': { target: 'done', actions: 'handOver' },
         'value.received': { actions: 'keepValue' },
-        'timer.expired': { target: 'done', actions: 'finish' },
+        'timer.expired': [
+          // An ASA may take its time; the connection has a timer of its own, and so has the negotiation.
+          { guard: 'mayBeAnswered', actions: 'startTimer' },
+          { target: 'done', actions: 'finish' },
+        ],
         cancelled: { target: 'done', actions: 'finish' },
         'send.failed': { target: 'done', actions: 'finish' },
         'security.lost': { target: 'done', actions: 'fail' },

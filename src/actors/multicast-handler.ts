@@ -42,12 +42,16 @@ export interface MulticastHandlerPort {
   knows(message: DiscoveryMessage, arrival: Arrival): boolean;
   /** RFC rapid mode (§2.5.6.3) is switched on, and the discovery asks for a value that is here. */
   answersRapidly(message: DiscoveryMessage): boolean;
+  /** The same for negotiation (§2.5.5.1): an ASA here takes the discovery as a request. */
+  negotiatesRapidly(message: DiscoveryMessage, arrival: Arrival): boolean;
   /** This node has another interface than the one of arrival. */
   canRelay(arrival: Arrival): boolean;
   /** It was relayed before; remembered for two minutes. */
   hasRelayed(message: DiscoveryMessage): boolean;
   /** M_SYNCH with the value to the sender. */
   synch(message: DiscoveryMessage, arrival: Arrival): void;
+  /** To the ASA, as a request. */
+  handOver(message: DiscoveryMessage, arrival: Arrival): void;
   /** Sends it on, within the rate allowed. */
   relay(message: DiscoveryMessage, bytes: Uint8Array, arrival: Arrival): void;
   /** M_RESPONSE with own locator to the sender. */
@@ -105,6 +109,8 @@ export const multicastHandlerMachine = setup({
       event.type === 'message.discovery' && context.port.knows(event.message, event.arrival),
     answersRapidly: ({ context, event }) =>
       event.type === 'message.discovery' && context.port.answersRapidly(event.message),
+    negotiatesRapidly: ({ context, event }) =>
+      event.type === 'message.discovery' && context.port.negotiatesRapidly(event.message, event.arrival),
     isLeaf: ({ context, event }) =>
       event.type === 'message.discovery' && !context.port.canRelay(event.arrival),
     // "MUST NOT relay the Discovery message if the result is zero" (§2.5.4.4)
@@ -123,6 +129,9 @@ export const multicastHandlerMachine = setup({
   actions: {
     synch: ({ context, event }) => {
       if (event.type === 'message.discovery') context.port.synch(event.message, event.arrival);
+    },
+    handOver: ({ context, event }) => {
+      if (event.type === 'message.discovery') context.port.handOver(event.message, event.arrival);
     },
     relay: ({ context, event }) => {
       if (event.type === 'message.discovery') context.port.relay(event.message, event.bytes, event.arrival);
@@ -150,11 +159,15 @@ export const multicastHandlerMachine = setup({
       on: {
         'message.discovery': [
           { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
-          // §2.5.6.3: a value in the discovery asks for the value at once. (So would one in that of a negotiation
-          // objective, §2.5.5.1: its answer would begin a negotiation here.)
+          // §2.5.6.3: a value in the discovery asks for the value at once …
           {
             guard: 'answersRapidly',
             actions: ['synch', { type: 'count', params: { reason: 'multicast.discovery.rapid' } }],
+          },
+          // … or, with a negotiation objective, for an answer of the ASA: as if M_REQ_NEG had followed (§2.5.5.1).
+          {
+            guard: 'negotiatesRapidly',
+            actions: ['handOver', { type: 'count', params: { reason: 'multicast.discovery.request' } }],
           },
           // §2.5.4.3: a node that supports the objective answers with its locator and does not relay …
           {

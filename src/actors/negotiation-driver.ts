@@ -1,10 +1,13 @@
+import type { RequestNegotiationMessage } from '../protocol/index.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationEvent, NegotiationPort } from './negotiation-port.js';
 import { negotiationSession } from './negotiation-session.js';
 import {
   SessionDriver,
   type IncomingSession,
+  type DiscoveringSession,
   type OutgoingSession,
+  type RapidSession,
   type SessionOwner,
 } from './session-driver.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
@@ -17,8 +20,17 @@ export class NegotiationDriver extends SessionDriver implements NegotiationPort 
     return negotiationSession.id;
   }
 
-  constructor(owner: SessionOwner, name: string, way: OutgoingSession | IncomingSession) {
+  constructor(
+    owner: SessionOwner,
+    name: string,
+    way: OutgoingSession | DiscoveringSession | IncomingSession | RapidSession,
+  ) {
     super(owner, owner.logic.negotiation, name, way);
+  }
+
+  /** The request came with a discovery (§2.5.5.1). */
+  requested(message: RequestNegotiationMessage): void {
+    this.actor.send({ type: 'rapid.requested', message });
   }
 
   taken(listen: number, asa: number, client: ClientLink, maxMessageBytes: number): void {

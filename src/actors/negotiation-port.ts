@@ -1,3 +1,4 @@
+import type { RequestNegotiationMessage } from '../protocol/index.js';
 import type { SessionCommand, SessionEvent, SessionPort } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 
@@ -5,6 +6,8 @@ import type { Failure, ObjectiveHead } from './session-protocol.js';
 export interface NegotiationPort extends SessionPort {
   /** True when the peer takes nothing and `limits.sendBufferBytes` is reached. */
   readonly sendBufferFull: boolean;
+  /** Sends the request with a discovery (§2.5.5.1); later event `rapid.answered` or `rapid.over`. */
+  discover(): void;
   /** Hands the request to the objective's listener; later event `request.taken` or `request.refused`. */
   offer(sessionId: number): void;
   /** Takes the request back from the listener's queue. */
@@ -23,12 +26,20 @@ export type CommandEvent =
       readonly objective: ObjectiveHead;
       readonly value: Uint8Array;
       readonly timeoutMs: number;
+      /** It goes out with a discovery (§2.5.5.1). */
+      readonly rapid?: boolean | undefined;
     }
   | SessionCommand;
 
 export type NegotiationEvent =
   | CommandEvent
   | SessionEvent
+  /** A discovery came that is a request at the same time (§2.5.5.1); there is no connection yet. */
+  | { readonly type: 'rapid.requested'; readonly message: RequestNegotiationMessage }
+  /** The peer has opened a connection with its answer to the discovery; the answer follows. */
+  | { readonly type: 'rapid.answered'; readonly sessionId: number }
+  /** Nobody answered it so; or an M_RESPONSE came first. */
+  | { readonly type: 'rapid.over'; readonly failure: Failure }
   /** The listener gave the request to this listen of an ASA. */
   | { readonly type: 'request.taken'; readonly listen: number }
   /** The listener had no place for the request, or stopped. */

@@ -81,6 +81,8 @@ export function failureOf(event: NegotiationEvent): Failure {
         : { code: ErrorCode.noPeer };
     case 'connect.failed':
       return { code: ErrorCode.sockErrNegRq, detail: event.detail };
+    case 'rapid.over':
+      return event.failure;
     case 'session.close':
       return { code: event.code, detail: event.detail };
     default:

@@ -3,6 +3,9 @@
  *
  *     initiator   idle ─request─> connecting ─connected─> awaitingReply ⇄ ourTurn ─> ended
  *     responder   idle ─accepted─> awaitingRequest ─M_REQ_NEG─> queued ─taken─> ourTurn ⇄ awaitingReply ─> ended
+ *     in rapid mode (§2.5.5.1, see `rapid-request.ts`)
+ *     initiator   idle ─request─> discovering ─rapid.answered─> awaitingReply, and on as above
+ *     responder   idle ─rapid.requested─> reaching ─connected─> queued, and on as above
  *
  * Steps alternate strictly. Whoever awaits a message of the peer has a timer (C-27), which M_WAIT restarts with its
  * value. The side that sends M_END or M_INVALID closes after the bytes; the receiver closes on reception; every end
@@ -81,6 +84,10 @@ export const negotiationSession = setup({
     sessionsFull: ({ context }) => context.port.sessionsFull,
     sendBufferFull: ({ context }) => context.port.sendBufferFull,
     noSessionId: ({ context }) => !context.hasSessionId,
+    isRapid: ({ event }) => {
+      assertEvent(event, 'request');
+      return event.rapid === true;
+    },
 
     // Commands of the ASA
     requestTooBig: ({ context, event }: Args) => {
@@ -128,6 +135,7 @@ export const negotiationSession = setup({
       assertEvent(event, 'message.requestNegotiation');
       return context.port.judgeSessionId(event.message.sessionId) === 'ask';
     },
+    isInUse: ({ context: { port, sessionId } }) => port.judgeSessionId(sessionId) !== 'none',
     isOwnConnection: ({ event }) => {
       assertEvent(event, 'clash.judged');
       return event.own;
@@ -163,11 +171,11 @@ export const negotiationSession = setup({
       return { call, timeoutMs, name, flags, loopCount, requested: { objective, value } };
     }),
     keepSessionId: assign(({ event }) => {
-      assertEvent(event, 'sessionId.drawn');
+      assertEvent(event, ['sessionId.drawn', 'rapid.answered']);
       return { sessionId: event.sessionId, hasSessionId: true };
     }),
     keepPeersRequest: assign(({ event }) => {
-      assertEvent(event, 'message.requestNegotiation');
+      assertEvent(event, ['message.requestNegotiation', 'rapid.requested']);
       const { sessionId, objective } = event.message;
       const head = headOf(objective);
       const { flags, loopCount } = head;
@@ -186,6 +194,11 @@ export const negotiationSession = setup({
     connect: ({ context: { port } }) => {
       port.stopTimer();
       port.connect();
+    },
+    // §2.8.4: the negotiation's timer and loop count begin with the discovery.
+    discover: ({ context: { port, timeoutMs } }) => {
+      port.startTimer(timeoutMs);
+      port.discover();
     },
     offer: ({ context: { port, sessionId } }) => {
       port.stopTimer();
@@ -299,6 +312,7 @@ export const negotiationSession = setup({
             target: 'ended',
             actions: { type: 'refuseCall', params: { code: ErrorCode.tooBig } },
           },
+          { guard: 'isRapid', target: 'discovering', actions: ['keepOwnRequest', 'admit', 'discover'] },
           {
             guard: 'noSessionId',
             target: 'awaitingSessionId',
@@ -322,6 +336,47 @@ export const negotiationSession = setup({
             actions: { type: 'startTimer', params: ({ event }) => ({ ms: event.firstMessageMs }) },
           },
         ],
+        // §2.5.5.1: as if M_REQ_NEG had come right behind the discovery.
+        'rapid.requested': [
+          {
+            guard: 'noSecurity',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'request.no-security' } },
+          },
+          {
+            guard: 'sessionsFull',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'session.limit' } },
+          },
+          { target: 'reaching', actions: ['keepPeersRequest', 'connect'] },
+        ],
+      },
+    },
+
+    /**
+     * §2.5.5.1: the answer will go over a connection to the source of the discovery. It is opened before an ASA is
+     * asked: a source that does not exist costs no ASA anything.
+     */
+    reaching: {
+      on: {
+        connected: [
+          {
+            guard: 'sessionsFull',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'session.limit' } },
+          },
+          {
+            guard: 'isInUse',
+            target: 'ended',
+            actions: { type: 'count', params: { name: 'session.id-clash' } },
+          },
+          { target: 'queued', actions: 'offer' },
+        ],
+        'connect.failed': {
+          target: 'ended',
+          actions: { type: 'count', params: { name: 'request.unreachable' } },
+        },
+        'session.close': { target: 'ended' },
       },
     },
 
@@ -332,6 +387,26 @@ export const negotiationSession = setup({
         'timer.expired': {
           target: 'ended',
           actions: { type: 'fail', params: { code: ErrorCode.unspec, detail: 'no session id' } },
+        },
+        end: [
+          { guard: 'accepts', actions: { type: 'refuse', params: notNow } },
+          { target: 'ended', actions: ['confirm', { type: 'fail', params: noSession }] },
+        ],
+        invalid: { target: 'ended', actions: ['confirm', { type: 'fail', params: noSession }] },
+        step: { actions: { type: 'refuseCall', params: notNow } },
+        wait: { actions: { type: 'refuse', params: notNow } },
+        'session.close': { target: 'ended', actions: 'failWith' },
+      },
+    },
+
+    /** §2.5.5.1: the request is out with a discovery, whose session id it has. */
+    discovering: {
+      on: {
+        'rapid.answered': { target: 'awaitingReply', actions: 'keepSessionId' },
+        'rapid.over': { target: 'ended', actions: 'failWith' },
+        'timer.expired': {
+          target: 'ended',
+          actions: { type: 'fail', params: { code: ErrorCode.noNegReply } },
         },
         end: [
           { guard: 'accepts', actions: { type: 'refuse', params: notNow } },

@@ -7,10 +7,13 @@ import {
   decodeMessage,
   encodedSize,
   encodeMessage,
+  F_NEG,
+  F_NEG_DRY,
   F_SYNCH,
   GRASP_DEF_MAX_SIZE,
   isLinkLocalLocator,
   isServed,
+  isNullValue,
   M_RESPONSE,
   M_SYNCH,
   responseExpiry,
@@ -26,7 +29,7 @@ import type { Clock, Counters } from '../runtime/index.js';
 import { addressForSelf } from '../substrate/own-address.js';
 import type { Environment, Substrate } from '../substrate/types.js';
 import { compileMachine, type MachineForm } from './compiled-machine.js';
-import type { AnnouncedListener, Announcement, DatagramEvent } from './core-protocol.js';
+import type { AnnouncedListener, Announcement, DatagramEvent, RapidRequest } from './core-protocol.js';
 import type { Discoveries } from './discoveries.js';
 import type { DiscoveryRelays } from './discovery-relays.js';
 import type { Floods } from './floods.js';
@@ -51,7 +54,7 @@ export interface ResponderOptions {
   readonly limits: CoreLimits;
   /** How the multicast handler is run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
-  /** Answers a discovery that asks for a value with M_SYNCH (RFC 8990 §2.5.6.3). Off by default. */
+  /** Rapid mode (RFC 8990 §2.5.5.1, §2.5.6.3): M_SYNCH, or an answer of the ASA, for M_RESPONSE. Off by default. */
   readonly rapidAnswers: boolean;
   /** Testing: own locators are told in O_DIVERT, as a node would that is not the responder itself. */
   readonly forceDivert: boolean;
@@ -60,6 +63,11 @@ export interface ResponderOptions {
   readonly discoveries: () => Discoveries;
   readonly relays: () => DiscoveryRelays;
   readonly floods: () => Floods;
+  /** Session hosts, to whom a discovery is handed that is a request at the same time. */
+  readonly requests: {
+    has(host: string): boolean;
+    handOver(host: string, request: RapidRequest): void;
+  };
   /** An answer, encoded, to where its discovery came from. */
   readonly sendBack: (bytes: Uint8Array, to: Arrival) => void;
 }
@@ -78,11 +86,13 @@ export class Responder {
         options.discoveries().isOwn(sessionId, initiator) || options.floods().isOwn(sessionId, initiator),
       supports: (message) => this.#announcements.has(message.objective.name),
       answersRapidly: (message) => this.#answersRapidly(message),
+      negotiatesRapidly: (message, arrival) => this.#rapidListeners(message, arrival).length > 0,
       knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
       canRelay: (arrival) => options.relays().hasOtherInterface(arrival),
       hasRelayed: (message) => options.relays().hasRelayed(message),
       serves: (message) => dull !== undefined && isServed(message, dull),
       synch: (message, arrival) => this.#synch(message, arrival),
+      handOver: (message, arrival) => this.#handOver(message, arrival),
       respond: (message, arrival) => this.#respond(message, arrival),
       divert: (message, arrival) => this.#divert(message, arrival),
       relay: (message, bytes, arrival) => options.relays().relay(message, bytes, arrival),
@@ -154,17 +164,17 @@ export class Responder {
   }
 
   /** In turn, so that several ASAs share the requests. */
-  #nextListener(announcement: Announcement): AnnouncedListener {
-    const turn = this.#turn.get(announcement.objective) ?? 0;
-    this.#turn.set(announcement.objective, turn + 1);
-    return announcement.listeners[turn % announcement.listeners.length]!;
+  #nextListener({ objective }: Announcement, listeners: readonly AnnouncedListener[]): AnnouncedListener {
+    const turn = this.#turn.get(objective) ?? 0;
+    this.#turn.set(objective, turn + 1);
+    return listeners[turn % listeners.length]!;
   }
 
   #respond(message: DiscoveryMessage, arrival: Arrival): void {
     const { counters, dull, substrate, sendBack } = this.#options;
     const announcement = this.#announcements.get(message.objective.name);
     if (!announcement) return;
-    const listener = this.#nextListener(announcement);
+    const listener = this.#nextListener(announcement, announcement.listeners);
     const family = familyOf(arrival.address);
     const own = ownLocators(substrate.environment, listener, arrival.interface, family);
     // §2.5.2: "MUST give the link-local address"; an ASA may have asked for others (D-05).
@@ -197,6 +207,38 @@ export class Responder {
     const announcement = this.#announcements.get(asked.name);
     const objective = announcement && synchObjective(announcement, asked.loopCount);
     if (objective) this.#options.sendBack(encodeMessage({ type: M_SYNCH, sessionId, objective }), arrival);
+  }
+
+  /**
+   * Those that take this discovery as a request (§2.5.5.1). None without a value to negotiate about: some peers put
+   * null into every discovery. None if it came over a stream, which cannot move to the thread of its session.
+   */
+  #rapidListeners({ objective }: DiscoveryMessage, { reply }: Arrival): readonly AnnouncedListener[] {
+    const { rapidAnswers, requests } = this.#options;
+    if (!rapidAnswers || reply || (objective.flags & F_NEG) === 0 || isNullValue(objective.value)) return [];
+    const isDry = (objective.flags & F_NEG_DRY) !== 0;
+    const { listeners = [] } = this.#announcements.get(objective.name) ?? {};
+    return listeners.filter(
+      ({ rapidHost, dryRun }) => rapidHost !== undefined && requests.has(rapidHost) && (!isDry || dryRun),
+    );
+  }
+
+  #handOver(message: DiscoveryMessage, arrival: Arrival): void {
+    const { sessionId, objective } = message;
+    const announcement = this.#announcements.get(objective.name);
+    const listeners = this.#rapidListeners(message, arrival);
+    if (!announcement || listeners.length === 0) return;
+    const { rapidHost } = this.#nextListener(announcement, listeners);
+    const { name, flags, loopCount, value } = objective;
+    const { address, port } = arrival;
+    this.#options.requests.handOver(rapidHost!, {
+      t: 'rapid.request',
+      sessionId,
+      objective: { name, flags, loopCount },
+      // The datagram's memory is shared with others.
+      value: Uint8Array.from(value!),
+      target: { address, port, interface: arrival.interface || undefined },
+    });
   }
 
   #divert(message: DiscoveryMessage, arrival: Arrival): void {

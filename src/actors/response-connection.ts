@@ -1,14 +1,18 @@
 /**
  * One connection to the port from which this node sends its discoveries: RFC 8990 §2.8.4, §2.8.5. It carries one
- * M_RESPONSE and ends, or the M_SYNCH of rapid mode (§2.5.6.3). Whatever else arrives closes it; a response that
- * belongs to no discovery under way is dropped.
+ * M_RESPONSE and ends, or the M_SYNCH of rapid mode (§2.5.6.3); or it begins a negotiation (§2.5.5.1), which goes on
+ * over it without this machine. Whatever else arrives closes it; a response that belongs to no discovery under way is
+ * dropped.
  */
 import { setup } from 'xstate';
 import {
+  M_END,
   M_INVALID,
+  M_NEGOTIATE,
   M_NOOP,
   M_RESPONSE,
   M_SYNCH,
+  M_WAIT,
   type DecodeResult,
   type DullRefusal,
   type ResponseMessage,
@@ -24,6 +28,10 @@ export interface ResponseConnectionPort {
   deliver(message: ResponseMessage): void;
   /** To the discovery session with this session id, if it asked for a value; counted if there is none. */
   deliverValue(message: SynchMessage): void;
+  /** A discovery under way with this session id is a request at the same time. */
+  awaits(sessionId: number): boolean;
+  /** The connection, and what it has brought, to the session of this id. */
+  handOver(sessionId: number): void;
   close(): void;
   abort(): void;
   count(reason: string): void;
@@ -37,6 +45,8 @@ export interface ResponseConnectionContext {
 export type ResponseConnectionEvent =
   | { readonly type: 'message.response'; readonly message: ResponseMessage }
   | { readonly type: 'message.synch'; readonly message: SynchMessage }
+  /** M_NEGOTIATE, M_END or M_WAIT. */
+  | { readonly type: 'message.negotiation'; readonly sessionId: number }
   | { readonly type: 'message.ignored' }
   | { readonly type: 'message.refused'; readonly reason: string }
   | { readonly type: 'stream.ended' }
@@ -53,6 +63,8 @@ export const responseConnectionMachine = setup({
   guards: {
     isRefused: ({ context, event }) =>
       event.type === 'message.response' && context.port.refusal(event.message) !== undefined,
+    isAwaited: ({ context, event }) =>
+      event.type === 'message.negotiation' && context.port.awaits(event.sessionId),
   },
   actions: {
     startTimer: ({ context }) => context.port.startTimer(),
@@ -62,6 +74,9 @@ export const responseConnectionMachine = setup({
     },
     deliverValue: ({ context, event }) => {
       if (event.type === 'message.synch') context.port.deliverValue(event.message);
+    },
+    handOver: ({ context, event }) => {
+      if (event.type === 'message.negotiation') context.port.handOver(event.sessionId);
     },
     close: ({ context }) => context.port.close(),
     abort: ({ context }) => context.port.abort(),
@@ -89,6 +104,14 @@ export const responseConnectionMachine = setup({
           { target: 'done', actions: ['deliver', 'close'] },
         ],
         'message.synch': { target: 'done', actions: ['deliverValue', 'close'] },
+        'message.negotiation': [
+          { guard: 'isAwaited', target: 'done', actions: 'handOver' },
+          // Of no use, or of no use any more: another answer was first.
+          {
+            target: 'done',
+            actions: [{ type: 'count', params: { reason: 'response.unmatched' } }, 'close'],
+          },
+        ],
         // §2.8.13: M_NOOP is ignored, also in front of the response.
         'message.ignored': { actions: { type: 'count', params: { reason: 'response.ignored' } } },
         'message.refused': { target: 'done', actions: ['countRefused', 'close'] },
@@ -121,8 +144,11 @@ export function responseEvent(decoded: DecodeResult): ResponseConnectionEvent {
     case M_NOOP:
     case M_INVALID:
       return { type: 'message.ignored' };
+    case M_NEGOTIATE:
+    case M_END:
+    case M_WAIT:
+      return { type: 'message.negotiation', sessionId: message.sessionId };
     default:
-      // M_NEGOTIATE, M_END, M_WAIT: rapid negotiation (§2.5.5.1) would go on from here.
       return { type: 'message.refused', reason: 'message.misplaced' };
   }
 }

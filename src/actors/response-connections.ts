@@ -13,9 +13,10 @@ import {
   type SynchMessage,
 } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
-import type { Stream, Target } from '../substrate/types.js';
+import type { Stream, StreamHandlers, Target } from '../substrate/types.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import type { RapidAnswer } from './rapid-request.js';
 import {
   responseConnectionMachine,
   responseEvent,
@@ -23,13 +24,19 @@ import {
 } from './response-connection.js';
 import { StreamLinger } from './stream-linger.js';
 
+const NOTHING = new Uint8Array(0);
+
 export interface ResponseConnectionsOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly limits: CoreLimits;
   readonly onResponse: (message: ResponseMessage, interfaceName: string) => void;
   readonly onValue: (message: SynchMessage, interfaceName: string, remote: Target) => void;
-  /** A discovery that asks for a value is under way: M_SYNCH may come. */
+  /** Whether a discovery of this session id is a request at the same time, and not answered yet (§2.5.5.1). */
+  readonly awaits: (sessionId: number) => boolean;
+  /** Its answer; returns what takes the stream's events from now on. */
+  readonly onNegotiation: (answer: RapidAnswer) => StreamHandlers | undefined;
+  /** A discovery that carries a value is under way: M_SYNCH may come, or the answer to a request. */
   readonly rapid: () => boolean;
   readonly dull?: DullRules | undefined;
 }
@@ -46,8 +53,14 @@ export class ResponseConnections {
     this.#linger = new StreamLinger(options.clock, options.counters, options.limits);
   }
 
+  /** Connections that have said nothing yet. */
+  get silent(): number {
+    return this.#connections.size;
+  }
+
   accept(stream: Stream, interfaceName: string): void {
-    const { clock, counters, limits, rapid, dull, onResponse, onValue } = this.#options;
+    const { clock, counters, limits, rapid, dull, awaits } = this.#options;
+    const { onResponse, onValue, onNegotiation } = this.#options;
     if (this.#connections.size >= limits.responseConnections) {
       counters.add('response.connections-full');
       stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
@@ -58,6 +71,8 @@ export class ResponseConnections {
     const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });
     let timer: TimerId | undefined;
     let over = false;
+    let first: Uint8Array = NOTHING;
+    let taker: StreamHandlers | undefined;
     const port: ResponseConnectionPort = {
       startTimer: () => {
         timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
@@ -66,6 +81,10 @@ export class ResponseConnections {
       refusal: (message) => dull && responseRefusal(message, dull),
       deliver: (message) => onResponse(message, interfaceName),
       deliverValue: (message) => onValue(message, interfaceName, stream.remote),
+      awaits,
+      handOver: (sessionId) => {
+        taker = onNegotiation({ sessionId, stream, first, rest: framer });
+      },
       close: () => this.#linger.finish(stream),
       abort: () => stream.abort(),
       count: (reason) => counters.add(reason),
@@ -82,17 +101,21 @@ export class ResponseConnections {
     this.#connections.set(id, actor);
     stream.setHandlers({
       onData: (bytes) => {
+        if (taker) return taker.onData(bytes);
         if (over) return;
         framer.push(bytes);
         for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
+          first = item.bytes;
           actor.send(responseEvent(decodeMessage(item.bytes, rapid() ? 'rapid' : 'response')));
         }
       },
       onEnd: () => {
+        if (taker) return taker.onEnd();
         if (!over) actor.send({ type: 'stream.ended' });
       },
-      onClose: () => {
+      onClose: (error) => {
+        if (taker) return taker.onClose(error);
         this.#linger.closed(stream);
         if (!over) actor.send({ type: 'stream.closed' });
       },

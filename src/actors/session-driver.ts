@@ -28,6 +28,7 @@ import type { NegotiationEvent } from './negotiation-port.js';
 import type { ObjectiveListener } from './objective-listener.js';
 import type { DrawnId } from './session-ids.js';
 import type { CompleteSessionLimits } from './session-limits.js';
+import type { RapidAnswer, RapidCaller } from './rapid-request.js';
 import type { Clash, SessionAnswer, SessionEvent, SessionInput, SessionPort } from './session-port.js';
 import type { Failure, SessionKey } from './session-protocol.js';
 import type { StreamLinger } from './stream-linger.js';
@@ -106,10 +107,28 @@ export interface IncomingSession {
   readonly stream: Stream;
 }
 
+/** A request that came with a discovery (RFC 8990 §2.5.5.1): the connection is opened from here. */
+export interface RapidSession {
+  readonly key: SessionKey;
+  readonly listener: ObjectiveListener;
+  readonly target: Target;
+  readonly connectTimeoutMs: number;
+}
+
+/** An initiator's session whose request goes out with a discovery: the peer opens the connection. */
+export interface DiscoveringSession extends Omit<OutgoingSession, 'target' | 'connectTimeoutMs'> {
+  readonly discover: (caller: RapidCaller) => () => void;
+}
+
 /** Calls that get an answer, not a confirmation. */
 const ANSWERED: ReadonlySet<string> = new Set(['request', 'step']);
 /** States in which a call of the client awaits its answer. */
-const CALL_WAITS: ReadonlySet<string> = new Set(['awaitingSessionId', 'connecting', 'awaitingReply']);
+const CALL_WAITS: ReadonlySet<string> = new Set([
+  'awaitingSessionId',
+  'discovering',
+  'connecting',
+  'awaitingReply',
+]);
 
 /**
  * What a session's machine acts through, whatever its procedure: stream, timer, client. It turns bytes, timers and
@@ -127,7 +146,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   protected activeKey: string | undefined;
   /** The command being carried out, until it is answered. */
   #command: AnySessionCommand | undefined;
-  readonly #outgoing: OutgoingSession | undefined;
+  /** Where {@link connect} leads. */
+  readonly #way: OutgoingSession | RapidSession | undefined;
+  readonly #discover: DiscoveringSession['discover'] | undefined;
   readonly #framer: MessageFramer;
   readonly #decodeLimits: DecodeLimits;
   #connecting: Cancellation | undefined;
@@ -150,7 +171,8 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   asa = 0;
 
   /**
-   * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn.
+   * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn,
+   * or that of a request which came with a discovery says so.
    *
    * @param name the objective's.
    */
@@ -158,23 +180,25 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     owner: SessionOwner,
     logic: AnyActorLogic,
     name: string,
-    way: OutgoingSession | IncomingSession,
+    way: OutgoingSession | DiscoveringSession | IncomingSession | RapidSession,
   ) {
-    const outgoing = 'target' in way ? way : undefined;
+    const outgoing = 'client' in way ? way : undefined;
     const incoming = 'stream' in way ? way : undefined;
     this.owner = owner;
     this.key = way.key;
-    this.maxMessageBytes = outgoing?.maxMessageBytes ?? incoming!.listener.maxMessageBytes;
+    this.listener = 'listener' in way ? way.listener : undefined;
+    this.maxMessageBytes = outgoing?.maxMessageBytes ?? this.listener!.maxMessageBytes;
     this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes });
     this.#decodeLimits = owner.decodeLimits(this.maxMessageBytes);
-    this.#outgoing = outgoing;
-    this.listener = incoming?.listener;
+    this.#way = 'target' in way ? way : undefined;
+    this.#discover = 'discover' in way ? way.discover : undefined;
     this.stream = incoming?.stream;
     this.remote = incoming?.stream.remote;
     if (outgoing) {
       this.client = outgoing.client;
       this.asa = outgoing.asa;
-      this.#drawn = owner.drawSessionId();
+      // That of a discovery is the discovery's.
+      if (!this.#discover) this.#drawn = owner.drawSessionId();
       this.sessionId = this.#drawn?.sessionId;
     }
     const input: SessionInput<unknown> = {
@@ -240,7 +264,11 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   onData(bytes: Uint8Array): void {
     if (this.#over || this.#deaf) return;
     this.#framer.push(bytes);
-    for (let next = this.#framer.next(); next.kind !== 'more'; next = this.#framer.next()) {
+    this.#readAll(this.#framer);
+  }
+
+  #readAll(framer: MessageFramer): void {
+    for (let next = framer.next(); next.kind !== 'more'; next = framer.next()) {
       if (next.kind === 'malformed') {
         // A CBOR stream cannot be resynchronised.
         this.#deaf = true;
@@ -328,7 +356,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   }
 
   connect(): void {
-    const { target, connectTimeoutMs: timeoutMs } = this.#outgoing!;
+    const { target, connectTimeoutMs: timeoutMs } = this.#way!;
     this.#connecting = new Cancellation();
     this.owner.substrate.connect(target, { timeoutMs, signal: this.#connecting }).then(
       (stream) => this.#connected(stream),
@@ -345,7 +373,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     }
     this.stream = stream;
     this.remote = stream.remote;
-    this.activeKey = this.owner.active.addOutgoing(stream.local);
+    if (!this.listener) this.activeKey = this.owner.active.addOutgoing(stream.local);
     if (this.client?.paused) stream.pause();
     this.actor.send(CONNECTED);
   }
@@ -355,6 +383,32 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     if (this.#over) return;
     const detail = error instanceof Error ? error.message : String(error);
     this.actor.send({ type: 'connect.failed', detail });
+  }
+
+  discover(): void {
+    this.#connecting = new Cancellation();
+    const cancel = this.#discover!({
+      answered: (answer) => this.#answered(answer),
+      over: (failure = { code: ErrorCode.noDiscReply }) => {
+        this.#connecting = undefined;
+        if (!this.#over) this.actor.send({ type: 'rapid.over', failure });
+      },
+    });
+    this.#connecting?.addEventListener('abort', cancel);
+  }
+
+  /** The stream is handed over in the middle of being read. */
+  #answered({ sessionId, stream, first, rest }: RapidAnswer): StreamHandlers {
+    this.#connecting = undefined;
+    this.stream = stream;
+    this.remote = stream.remote;
+    this.sessionId = sessionId;
+    if (this.client?.paused) stream.pause();
+    this.actor.send({ type: 'rapid.answered', sessionId });
+    this.#receive(first);
+    if (!this.#over) this.#readAll(rest);
+    if (!this.#over && !this.#deaf) this.onData(rest.takePending());
+    return this;
   }
 
   askOwnConnection(): void {
@@ -422,7 +476,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     this.#over = true;
     const { active } = this.owner;
     if (this.activeKey !== undefined) {
-      if (this.#outgoing) active.removeOutgoing(this.activeKey);
+      if (!this.listener) active.removeOutgoing(this.activeKey);
       else active.removeIncoming(this.activeKey);
       this.activeKey = undefined;
     }

@@ -4,11 +4,20 @@ import type { Environment, Stream, Substrate, Target } from '../substrate/types.
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
 import { compileMachine, type MachineForm } from './compiled-machine.js';
+import type { RapidRequest } from './core-protocol.js';
 import { NegotiationDriver } from './negotiation-driver.js';
 import { negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
+import { requestMessage } from './negotiation-rules.js';
+import type { SendRapidly } from './rapid-request.js';
 import { requestListener } from './request-listener.js';
-import type { AnySessionCommand, OutgoingSession, SessionDriver, SessionOwner } from './session-driver.js';
+import type {
+  AnySessionCommand,
+  DiscoveringSession,
+  OutgoingSession,
+  SessionDriver,
+  SessionOwner,
+} from './session-driver.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
 import { completeSessionLimits, type CompleteSessionLimits } from './session-limits.js';
 import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
@@ -41,6 +50,8 @@ export interface SessionHostOptions {
   readonly requestSessionIds: () => void;
   /** Asks the other hosts of the engine whether this is the local end of a connection of theirs (C-06). */
   readonly isOwnConnection: (local: Target) => Promise<boolean>;
+  /** Sends a request with a discovery (§2.5.5.1); the core's session host has it, and no other. */
+  readonly sendRapidly?: SendRapidly | undefined;
   /** A block of own ids is used up and its last session has ended. */
   readonly onRetired: (firstIdOfBlock: number) => void;
   /** Events that may be unhandled per client before its streams are paused; default that of the data port. */
@@ -292,12 +303,25 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   // ListenerOwner
 
   accept(listener: ObjectiveListener, stream: Stream): void {
-    if (this.#pending.size >= this.limits.pendingConnections) this.#evictOldest();
+    this.#makeRoom();
     const Driver = listener.synchronizes ? SynchronizationDriver : NegotiationDriver;
     const session = new Driver(this, listener.objective, { key: --this.#lastKey, listener, stream });
     this.#sessions.add(session);
     this.#pending.add(session);
     session.accepted();
+  }
+
+  /** A discovery that is a request at the same time (§2.5.5.1). It counts as a connection that is pending. */
+  rapidRequest({ sessionId, objective, value, target }: RapidRequest): void {
+    const listener = this.#listeners.get(objective.name);
+    if (!listener || listener.synchronizes) return this.counters.add('request.no-listener');
+    this.#makeRoom();
+    const connectTimeoutMs = this.limits.rapidConnectMs;
+    const way = { key: --this.#lastKey, listener, target, connectTimeoutMs };
+    const session = new NegotiationDriver(this, objective.name, way);
+    this.#sessions.add(session);
+    this.#pending.add(session);
+    session.requested(requestMessage(sessionId, objective, value));
   }
 
   evictPending(listener: ObjectiveListener): void {
@@ -312,10 +336,11 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   /**
-   * The oldest pending connection makes room, not the new one: a peer that follows RFC 8990 connects when its
+   * The oldest pending connection makes room for another, not the new one: a peer that follows RFC 8990 connects when its
    * request is ready, so its connection is pending for a moment only, and idle ones cannot shut others out.
    */
-  #evictOldest(): void {
+  #makeRoom(): void {
+    if (this.#pending.size < this.limits.pendingConnections) return;
     for (const session of this.#pending) {
       this.counters.add('connection.pending-limit');
       session.evict();
@@ -324,7 +349,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   #command(client: ClientLink, command: ToSessions): void {
-    if (command.t === 'request' || command.t === 'synchronize') return this.#request(client, command);
+    if (command.t === 'request' || command.t === 'rapid' || command.t === 'synchronize')
+      return this.#request(client, command);
     if (command.t === 'take') {
       this.#demand.set(command.listen, (this.#demand.get(command.listen) ?? 0) + command.n);
       return;
@@ -349,14 +375,26 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#demand.clear();
   }
 
-  #request(client: ClientLink, command: ToSessions & { t: 'request' | 'synchronize' }): void {
-    const { call, session: key, asa, objective, target, connectTimeoutMs, timeoutMs } = command;
-    if (client.sessions.has(key)) {
-      const failure = { code: ErrorCode.unspec, detail: 'session number in use' };
+  #request(client: ClientLink, command: ToSessions & { t: 'request' | 'rapid' | 'synchronize' }): void {
+    const { call, session: key, asa, objective, timeoutMs } = command;
+    const { sendRapidly } = this.#options;
+    if (client.sessions.has(key) || (command.t === 'rapid' && !sendRapidly)) {
+      const detail = client.sessions.has(key) ? 'session number in use' : 'no discoveries from here';
+      const failure = { code: ErrorCode.unspec, detail };
       client.send({ t: 'answer', call, session: key, answer: { state: 'failed', failure } });
       return;
     }
     const maxMessageBytes = command.maxMessageBytes ?? this.limits.maxMessageBytes;
+    if (command.t === 'rapid') {
+      const { value, discoveryMs } = command;
+      const discover: DiscoveringSession['discover'] = (caller) =>
+        sendRapidly!({ asa, objective, value, discoveryMs }, caller);
+      const rapidly: DiscoveringSession = { client, key, asa, discover, maxMessageBytes };
+      const session = this.#begin(new NegotiationDriver(this, objective.name, rapidly), client);
+      session.command({ type: 'request', call, objective, value, timeoutMs, rapid: true });
+      return;
+    }
+    const { target, connectTimeoutMs } = command;
     const way: OutgoingSession = { client, key, asa, target, connectTimeoutMs, maxMessageBytes };
     if (command.t === 'request') {
       const session = this.#begin(new NegotiationDriver(this, objective.name, way), client);

@@ -6,7 +6,7 @@
 import type { SessionIdSource } from '../protocol/index.js';
 import { DataPort, type Clock, type Endpoint } from '../runtime/index.js';
 import type { Target } from '../substrate/types.js';
-import type { FromSessionHost, ToSessionHost } from './core-protocol.js';
+import type { FromSessionHost, RapidRequest, ToSessionHost } from './core-protocol.js';
 
 /** ms that other hosts have to note a block before its owner gets it all the same. */
 const NOTE_MS = 200;
@@ -71,6 +71,16 @@ export class SessionIdOffice {
       if (question.asker === name) this.#questions.delete(call);
       else this.#answered(call, name, false);
     }
+  }
+
+  /** Whether this host can be handed a request. */
+  has(host: string): boolean {
+    return this.#hosts.has(host);
+  }
+
+  /** A discovery that a host of the engine is to answer itself (§2.5.5.1). */
+  handOver(host: string, request: RapidRequest): void {
+    this.#hosts.get(host)?.port.send(request);
   }
 
   close(): void {

@@ -17,6 +17,7 @@ export const DEFAULT_SESSION_LIMITS: CompleteSessionLimits = {
   bindAttempts: 20,
   bindRetryMs: 50,
   sessionIdWaitMs: 5_000,
+  rapidConnectMs: 1_000,
 };
 
 export function completeSessionLimits(limits: Partial<SessionLimits>): CompleteSessionLimits {

@@ -39,6 +39,21 @@ export type ToSessions =
       /** Largest message of this session if the objective allows more than the limit of the host (§2.8.3). */
       readonly maxMessageBytes?: number | undefined;
     } & StepOptions)
+  /**
+   * A request that goes out with a discovery (§2.5.5.1), to the session host in the core; answered as a `request`.
+   * Failed with noDiscReply (17) if nobody answered it, or an M_RESPONSE came first.
+   */
+  | ({
+      readonly t: 'rapid';
+      readonly call: number;
+      readonly session: SessionKey;
+      readonly asa: number;
+      readonly objective: ObjectiveHead;
+      readonly value: Uint8Array;
+      /** ms the discovery takes. */
+      readonly discoveryMs: number;
+      readonly maxMessageBytes?: number | undefined;
+    } & StepOptions)
   /** M_REQ_SYN (§2.8.6); answered with `synchronized` or `failed`. The session ends with its answer. */
   | ({
       readonly t: 'synchronize';
@@ -199,4 +214,6 @@ export interface SessionLimits {
   readonly bindRetryMs?: number | undefined;
   /** ms to wait for a new block of session ids when the last one is used up; default 5000. */
   readonly sessionIdWaitMs?: number | undefined;
+  /** ms to connect to the source of a discovery that is a request (RFC 8990 §2.5.5.1); default 1000. */
+  readonly rapidConnectMs?: number | undefined;
 }

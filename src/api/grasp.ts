@@ -45,9 +45,10 @@ export interface GraspOptions {
   /** Testing: hear the engine's own multicasts too. Default false. */
   readonly listenSelf?: boolean | undefined;
   /**
-   * A discovery that asks for the value of a synchronization objective registered with `rapid` is answered with that
-   * value (M_SYNCH, RFC 8990 §2.5.6.3) instead of a locator. Such a node is not found by peers that put a value into
-   * every discovery and understand locators only, as the public Python prototype. Default false (§2.5.6.3).
+   * Rapid mode of RFC 8990, for objectives registered with `rapid`: a discovery that asks for the value of a
+   * synchronization objective is answered with that value (M_SYNCH, §2.5.6.3) instead of a locator, and one that holds
+   * the value of a negotiation objective is given to the ASA that listens, as a request (§2.5.5.1). Such a node is not found by peers that put a value into
+   * every discovery and understand locators only, as the public Python prototype. Default false (§2.5.5.1, §2.5.6.3).
    */
   readonly rapidAnswers?: boolean | undefined;
   /**

@@ -1,15 +1,22 @@
 /** request_negotiate: RFC 8991 §2.3.5, RFC 8990 §2.5.5 and §2.8.6. */
-import { decodeValue, encodeValue, ErrorCode, GraspError, objectiveFlags } from '../protocol/index.js';
+import {
+  decodeValue,
+  DISCOVERY_TIMEOUT_PER_HOP_MS,
+  encodeValue,
+  ErrorCode,
+  GraspError,
+  objectiveFlags,
+} from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
-import type { ObjectiveHead } from '../workers/engine-control.js';
-import { answered } from './answering.js';
+import type { ObjectiveHead, SessionKey } from '../workers/engine-control.js';
+import { answered, type PeerAnswer } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
 import type { Client } from './client.js';
 import type { Objective } from './objective.js';
 import { toTarget, type PeerLike } from './peer.js';
 import { discovered, known, usable, type Search } from './peers.js';
 import { NegotiationSession, type NegotiateResult } from './session.js';
-import { SessionError } from './sessions-line.js';
+import { SessionError, type SessionsLine } from './sessions-line.js';
 
 /** ms to wait for a TCP connection to a peer before the request fails with 18 or 34. */
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -21,6 +28,12 @@ export interface RequestOptions {
   readonly timeoutMs?: number | null | undefined;
   /** Only try what would happen (F_NEG_DRY); the objective must be registered with `dryRun`. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * The discovery carries the request (RFC 8990 §2.5.5.1): one that answers it so saves a round trip. Only where
+   * nobody is known yet; the message then has at most 1232 bytes. Where nobody answers so, or a locator comes first,
+   * the request is made as usual. Default false (SHOULD); peers do so only where it is switched on (`rapidAnswers`).
+   */
+  readonly rapid?: boolean | undefined;
   /** 1 … 255; default the objective's. */
   readonly loopCount?: number | undefined;
   /** Ends the discovery or declines the session; the call rejects with the signal's reason. */
@@ -46,7 +59,7 @@ export async function requestNegotiate(
   options: RequestOptions,
 ): Promise<NegotiateResult> {
   const { asa } = objective;
-  const { signal, dryRun = false } = options;
+  const { signal, dryRun = false, rapid = false } = options;
   const timeoutMs = timeoutOf(options.timeoutMs);
   const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
   const bytes = encodeValue(value);
@@ -63,7 +76,12 @@ export async function requestNegotiate(
   let refused: SessionError | undefined;
   // Without the value: that would ask for rapid mode (RFC 8990 §2.5.5.1).
   const wanted: ObjectiveHead = { name, flags: objectiveFlags(objective), loopCount };
-  for await (const target of responders({ client, asa: asa.handle, objective: wanted, timeoutMs, signal })) {
+  const search: Search = { client, asa: asa.handle, objective: wanted, timeoutMs, signal };
+  if (rapid && !(await known(search)).some(usable)) {
+    const answer = await askRapidly(request);
+    if (answer) return answer;
+  }
+  for await (const target of responders(search)) {
     try {
       return await ask(request, target);
     } catch (error) {
@@ -104,7 +122,40 @@ async function ask(request: Request, target: Target): Promise<NegotiateResult> {
     timeoutMs,
     maxMessageBytes: objective.maxMessageBytes,
   });
-  const answer = await answered(line, key, answering, signal);
+  return resultOf(request, line, key, await answered(line, key, answering, signal));
+}
+
+/** The request goes out with a discovery; undefined: that was not how it was answered. */
+async function askRapidly(request: Request): Promise<NegotiateResult | undefined> {
+  const { client, head, objective, timeoutMs, value, signal } = request;
+  // Answers come to the port the discovery is sent from, and that is in the core.
+  const line = await client.line('core');
+  signal?.throwIfAborted();
+  const key = client.nextNumber();
+  const answering = line.call({
+    t: 'rapid',
+    session: key,
+    asa: request.asa,
+    objective: head,
+    value,
+    discoveryMs: Math.min(DISCOVERY_TIMEOUT_PER_HOP_MS * head.loopCount, timeoutMs),
+    timeoutMs,
+    maxMessageBytes: objective.maxMessageBytes,
+  });
+  try {
+    return resultOf(request, line, key, await answered(line, key, answering, signal));
+  } catch (error) {
+    if (error instanceof SessionError && error.code === ErrorCode.noDiscReply) return undefined;
+    throw error;
+  }
+}
+
+function resultOf(
+  { head, value }: Request,
+  line: SessionsLine,
+  key: SessionKey,
+  answer: PeerAnswer,
+): NegotiateResult {
   if (answer.state === 'declined') return answer;
   if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(value) };
   const session = new NegotiationSession({

@@ -13,8 +13,11 @@ export interface CommandContext {
   /** For commands that repeat something. */
   readonly clock: Clock;
   /** Starts an engine as the shared options (`--interface`, `--insecure`) say. Rejects a CliError. */
-  startEngine(use: EngineUse): Promise<Grasp>;
+  startEngine(use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
+
+/** Options of the engine that only tests of it need. */
+export type EngineExtra = Pick<Parameters<typeof Grasp.start>[0], 'listenSelf' | 'testing'>;
 
 /** `once`: for what the command asks; `lasting`: others ask it, at any time, and the first one counts too. */
 export type EngineUse = 'once' | 'lasting';

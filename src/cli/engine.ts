@@ -3,16 +3,21 @@ import { networkInterfaces } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Grasp } from './api.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import type { EngineUse, SharedOptions } from './command.js';
+import type { EngineExtra, EngineUse, SharedOptions } from './command.js';
 import { CliError, Exit } from './exit.js';
 
 /** The real network, on the interfaces the shared options name. Rejects a {@link CliError} with exit code 3. */
-export async function startEngine(options: SharedOptions, use: EngineUse = 'once'): Promise<Grasp> {
+export async function startEngine(
+  options: SharedOptions,
+  use: EngineUse = 'once',
+  extra: EngineExtra = {},
+): Promise<Grasp> {
   const { interface: interfaces, insecure } = options;
   if (insecure !== true) throw new CliError(Exit.engine, noSecurityText, noSecurityHint);
   if (use === 'lasting') compileAhead();
   try {
     return await Grasp.start({
+      ...extra,
       substrate: {
         kind: 'plain',
         insecure,

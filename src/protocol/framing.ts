@@ -66,6 +66,13 @@ export class MessageFramer {
     return { kind: 'item', bytes };
   }
 
+  /** The bytes of an incomplete item, for another framer to go on with. */
+  takePending(): Uint8Array {
+    const pending = this.#pending.slice(0, this.#pendingBytes);
+    this.#pendingBytes = 0;
+    return pending;
+  }
+
   /** An item that begins in this chunk; complete ones are copied once. */
   #begin(chunk: Uint8Array, offset: number): number {
     const length = this.#scanner.scan(chunk, offset, chunk.length);

@@ -55,7 +55,11 @@ export interface ListenerControl extends HostControl {
 export interface CoreControl extends HostControl {
   attachListener(port: unknown): void;
   attachClient(client: string, port: unknown): void;
+  /** The client's line to negotiations that begin with a discovery. */
+  attachSessionClient(client: string, port: unknown): void;
   detachClient(client: string): void;
+  /** As {@link SessionHostControl.endSessions}. */
+  endSessions(which: { asa: number; objective?: string | undefined }, code: number): Promise<void>;
   attachSessionHost(name: string, port: unknown): void;
   detachSessionHost(name: string): void;
   announce(objective: string, announcement: Announcement | undefined): void;
@@ -148,7 +152,9 @@ export function createCoreHost(
     status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
+    attachSessionClient: (client, port) => core.attachSessionClient(client, port),
     detachClient: (client) => core.detachClient(client),
+    endSessions: (which, code) => core.endSessions(which, code),
     attachSessionHost: (name, port) => core.attachSessionHost(name, port),
     detachSessionHost: (name) => core.detachSessionHost(name),
     announce: (objective, announcement) => core.announce(objective, announcement),
@@ -270,6 +276,8 @@ class CoreLink {
         this.#questions.get(event.call)?.(event.yes);
         this.#questions.delete(event.call);
         return;
+      case 'rapid.request':
+        return this.#host?.rapidRequest(event);
     }
   }
 

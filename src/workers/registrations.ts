@@ -240,16 +240,20 @@ export class Registrations {
   }
 
   async #endSessions(asa: AsaRecord, objective: string | undefined): Promise<void> {
-    // An ASA with a thread of its own has its sessions there and nowhere else.
+    // An ASA with a thread of its own has its sessions there; but the core has those that began with a discovery.
     const own = this.#hosts.client(asa.client)?.host;
     const hosts = this.#hosts
       .all()
-      .filter((host) => (own === undefined ? host.role === 'sessions' : host.name === own));
+      .filter(
+        (host) => host.role === 'core' || (own === undefined ? host.role === 'sessions' : host.name === own),
+      );
     await Promise.all(
       hosts.map(async (host) => {
         if (!host.isBuilt) return;
         await ignoreLost(
-          host.calls<SessionsControl>().endSessions({ asa: asa.handle, objective }, ErrorCode.noSession),
+          host
+            .calls<CoreControl | SessionsControl>()
+            .endSessions({ asa: asa.handle, objective }, ErrorCode.noSession),
         );
       }),
     );

@@ -220,13 +220,14 @@ export class Registry {
     };
   }
 
-  #announced({ asa, host, objective }: ListenRecord, share: ObjectiveRegistration): AnnouncedListener {
+  #announced({ asa, host, objective, kind }: ListenRecord, share: ObjectiveRegistration): AnnouncedListener {
     const { locators } = share;
     // D-04: the current value; null means that there is none.
     const rapid = share.rapid && share.synchronize ? (this.published(objective) ?? share.value) : undefined;
     return {
       asa,
       port: this.portOf(host, objective),
+      ...(share.rapid && kind === 'negotiate' ? { rapidHost: host, dryRun: share.dryRun } : {}),
       ...(share.local ? { local: true } : {}),
       ...(locators && locators.length > 0 ? { locators } : {}),
       ...(isNullValue(rapid) ? {} : { rapidValue: rapid }),

@@ -380,7 +380,8 @@ export class Supervisor {
     const failure = { code: ErrorCode.engineLost, detail: error.message };
     for (const client of this.#clients.values()) {
       if (host.role === 'core') tell(client.control.coreLost(failure));
-      else if (host.role === 'sessions') tell(client.control.sessionsLost(host.name, failure));
+      if (host.role === 'core' || host.role === 'sessions')
+        tell(client.control.sessionsLost(host.name, failure));
     }
     if (host.role === 'sessions' || host.role === 'asa') {
       const core = this.#hosts.get('core');
@@ -411,6 +412,9 @@ export class Supervisor {
       const [atCore, atClient] = this.placement.channel();
       await host.calls<CoreControl>().attachClient(client.id, atCore);
       tell(client.control.attachCore(atClient));
+      const [sessionsAtCore, sessionsAtClient] = this.placement.channel();
+      await host.calls<CoreControl>().attachSessionClient(client.id, sessionsAtCore);
+      tell(client.control.attachSessions(host.name, sessionsAtClient));
     } else if (host.role === 'sessions' && client.host === undefined) {
       const [atHost, atClient] = this.placement.channel();
       await host.calls<SessionsControl>().attachClient(client.id, atHost);

@@ -95,8 +95,11 @@ export class Stranger {
       stranger.#pairs.set(
         link,
         await stranger.substrate.openPair(link, {
-          onStream: (stream) =>
-            stranger.takesAnswers ? stranger.#serve(stream, () => 'close') : stream.abort(),
+          onStream: (stream) => {
+            if (stranger.onStream) stranger.onStream(stream);
+            else if (stranger.takesAnswers) stranger.#serve(stream, () => 'close');
+            else stream.abort();
+          },
           onLost: () => undefined,
         }),
       );
@@ -115,6 +118,9 @@ export class Stranger {
 
   /** Streams to the port of its multicasts are read to their end; else reset. */
   takesAnswers = false;
+  /** Takes the streams that come to the ports of its multicasts; default: they are reset. */
+  onStream: ((stream: Stream) => void) | undefined;
+
   /** Called for each multicast. */
   onHeard: ((message: unknown[], from: Target) => void) | undefined;
 

@@ -25,12 +25,16 @@ const synch: SynchMessage = {
 };
 const remote = { address: 'fe80::1', interface: 'l1', port: 40_000 };
 const value: DiscoverySessionEvent = { type: 'value.received', message: synch, interface: 'l1', remote };
+const negotiation: DiscoverySessionEvent = { type: 'negotiation.received' };
 const expired: DiscoverySessionEvent = { type: 'timer.expired' };
 const cancelled: DiscoverySessionEvent = { type: 'cancelled' };
 const sendFailed: DiscoverySessionEvent = { type: 'send.failed' };
 const securityLost: DiscoverySessionEvent = { type: 'security.lost', code: 16 };
 
-const on = casesOf<DiscoverySessionPort, DiscoverySessionEvent>();
+const play = casesOf<DiscoverySessionPort, DiscoverySessionEvent>();
+const on: typeof play = (name, path, event, expected, facts = {}) =>
+  play(name, path, event, expected, { isRequest: false, peerConnected: true, ...facts });
+const request: Partial<DiscoverySessionPort> = { isRequest: true, peerConnected: false };
 const finished: Effect[] = [['stopTimer'], ['finish', undefined]];
 
 const cases: MachineCase[] = [
@@ -59,6 +63,34 @@ const cases: MachineCase[] = [
     state: 'done',
     effects: [['stopTimer'], ['finish', { code: 16 }]],
   }),
+  on(
+    'G-2.5.5.1-04 a response to a discovery that is a request ends it: it is kept, rapid mode does not occur',
+    [],
+    response,
+    { state: 'done', effects: [['stopTimer'], ['keep', message, 'l1'], ['finish', undefined]] },
+    request,
+  ),
+  on(
+    '§2.5.5.1 the answer to a request: its connection goes to the session',
+    [],
+    negotiation,
+    { state: 'done', effects: [['stopTimer'], ['handOver']] },
+    request,
+  ),
+  on(
+    '§2.5.5.1 nobody has connected: over in time',
+    [],
+    expired,
+    { state: 'done', effects: finished },
+    request,
+  ),
+  on(
+    '§2.5.5.1 a peer has connected and may be about to answer: patience',
+    [],
+    expired,
+    { state: 'collecting', effects: [['startTimer']] },
+    { isRequest: true, peerConnected: true },
+  ),
   on('a response after the end is nothing', [expired], response, { state: 'done', effects: [] }),
   on('the caller is told once', [cancelled], expired, { state: 'done', effects: [] }),
 ];

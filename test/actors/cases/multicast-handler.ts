@@ -73,6 +73,7 @@ const facts = (own: boolean, supports: boolean, knows: boolean): Partial<Multica
   isOwn: () => own,
   supports: () => supports,
   answersRapidly: () => false,
+  negotiatesRapidly: () => false,
   knows: () => knows,
   canRelay: () => false,
   hasRelayed: () => false,
@@ -162,6 +163,19 @@ const cases: MachineCase[] = [
       ],
     },
     { ...facts(false, true, true), answersRapidly: () => true },
+  ),
+  on(
+    'G-2.5.5.1-02 rapid mode: an ASA takes the discovery as a request, no locator is sent',
+    [],
+    discovery,
+    {
+      state: 'handling',
+      effects: [
+        ['handOver', asked, arrival],
+        ['count', 'multicast.discovery.request'],
+      ],
+    },
+    { ...facts(false, true, true), negotiatesRapidly: () => true },
   ),
   on(
     'G-2.5.4.4-03 a node with several interfaces relays what it does not know',

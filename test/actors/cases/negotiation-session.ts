@@ -25,6 +25,14 @@ const bytes = (text: string): Uint8Array => {
 
 const objective = { name: 'EX3', flags: 3, loopCount: 6 };
 const request: NegotiationEvent = { type: 'request', call: 1, objective, value, timeoutMs: 1_000 };
+const rapid: NegotiationEvent = { ...request, rapid: true };
+const rapidlyAsked: NegotiationEvent = {
+  type: 'rapid.requested',
+  message: { type: M_REQ_NEG, sessionId: SID, objective: { ...objective, value } },
+};
+const answered: NegotiationEvent = { type: 'rapid.answered', sessionId: SID };
+const unanswered: NegotiationEvent = { type: 'rapid.over', failure: { code: 33 } };
+const unreachable: NegotiationEvent = { type: 'connect.failed', detail: 'nobody' };
 const accepted: NegotiationEvent = { type: 'accepted', firstMessageMs: 300 };
 const drawn: NegotiationEvent = { type: 'sessionId.drawn', sessionId: SID };
 const connected: NegotiationEvent = { type: 'connected' };
@@ -106,6 +114,11 @@ const long = new Uint8Array(3_000);
 /** One event of every kind and shape that matters, for tests that play them in any order. */
 export const everyEvent: readonly NegotiationEvent[] = [
   request,
+  rapid,
+  rapidlyAsked,
+  answered,
+  unanswered,
+  unreachable,
   accepted,
   drawn,
   connected,
@@ -282,6 +295,98 @@ function beforeTheRequest(
 }
 
 const cases: MachineCase[] = [
+  // Rapid mode, initiator
+  on(
+    'G-2.8.4-12 a request that goes out with a discovery: timer and loop count begin',
+    [],
+    rapid,
+    {
+      state: 'discovering',
+      effects: [['admit'], ['startTimer', 1_000], ['discover']],
+      context: { call: 1, name: 'EX3', flags: 3, loopCount: 6, requested: { objective, value } },
+    },
+    { noId: true },
+  ),
+  ...beforeTheRequest('discovering', [rapid], { noId: true }),
+  on(
+    '§2.5.5.1 the peer answers: its message is awaited with the session id of the discovery, the timer runs on',
+    [rapid],
+    answered,
+    { state: 'awaitingReply', effects: [], context: { sessionId: SID, hasSessionId: true } },
+    { noId: true },
+  ),
+  on(
+    '§2.5.5.1 its M_NEGOTIATE is the answer of the call',
+    [rapid, answered],
+    offered(),
+    {
+      state: 'ourTurn',
+      effects: [['stopTimer'], ['answer', 1, { state: 'offered', value, loopCount: 5 }]],
+      context: { loopCount: 5 },
+    },
+    { noId: true },
+  ),
+  on(
+    'G-2.5.5.1-04 nobody answers so: the call is told',
+    [rapid],
+    unanswered,
+    { state: 'ended', effects: [failed(1, { code: 33 }), ...over] },
+    { noId: true },
+  ),
+  on(
+    'G-2.8.4-12 27: the timer of the negotiation ends it',
+    [rapid],
+    expired,
+    { state: 'ended', effects: [failed(1, { code: 27 }), ...over] },
+    { noId: true },
+  ),
+  // Rapid mode, responder
+  on('G-2.5.5.1-02 a discovery that is a request: its source is connected to first', [], rapidlyAsked, {
+    state: 'reaching',
+    effects: [['stopTimer'], ['connect']],
+    context: { sessionId: SID, hasSessionId: true, loopCount: 6, requested: { objective, value } },
+  }),
+  on(
+    'G-3-01 none without security',
+    [],
+    rapidlyAsked,
+    { state: 'ended', effects: [count('request.no-security'), ...over] },
+    { secure: false },
+  ),
+  on(
+    'limits.sessions: none beyond',
+    [],
+    rapidlyAsked,
+    { state: 'ended', effects: [count('session.limit'), ...over] },
+    { sessionsFull: true },
+  ),
+  on('G-2.5.5.1-02 then the ASA is asked', [rapidlyAsked], connected, {
+    state: 'queued',
+    effects: [['stopTimer'], ['admit'], ['offer', SID]],
+  }),
+  on(
+    'limits.sessions: the last place was taken meanwhile',
+    [rapidlyAsked],
+    connected,
+    { state: 'ended', effects: [count('session.limit'), ...over] },
+    { sessionsFull: true },
+  ),
+  on(
+    'C-06 the session id is active here: nothing is answered',
+    [rapidlyAsked],
+    connected,
+    { state: 'ended', effects: [count('session.id-clash'), ...over] },
+    { clash: 'clash' },
+  ),
+  on('§2.5.4.4 nobody is at the source: no ASA hears of it', [rapidlyAsked], unreachable, {
+    state: 'ended',
+    effects: [count('request.unreachable'), ...over],
+  }),
+  on('the engine ends it while it connects', [rapidlyAsked], closeWith(42), {
+    state: 'ended',
+    effects: over,
+  }),
+
   // idle
   on(
     '16: no request without security',

@@ -24,6 +24,7 @@ const synch: SynchMessage = {
   objective: { name: 'EX2', flags: 5, loopCount: 6, value: Uint8Array.of(1) },
 };
 const value: ResponseConnectionEvent = { type: 'message.synch', message: synch };
+const answer: ResponseConnectionEvent = { type: 'message.negotiation', sessionId: 7 };
 const noop: ResponseConnectionEvent = { type: 'message.ignored' };
 const refused: ResponseConnectionEvent = { type: 'message.refused', reason: 'message.shape' };
 const ended: ResponseConnectionEvent = { type: 'stream.ended' };
@@ -52,6 +53,20 @@ const cases: MachineCase[] = [
     state: 'done',
     effects: [['stopTimer'], ['deliverValue', synch], ['close'], ['release']],
   }),
+  on(
+    '§2.5.5.1 the answer to a request: the connection goes on without this machine',
+    [noop],
+    answer,
+    { state: 'done', effects: [['stopTimer'], ['handOver', 7], ['release']] },
+    { awaits: () => true },
+  ),
+  on(
+    'G-2.5.5.1-04 nobody waits for it, or another one was first: closed',
+    [],
+    answer,
+    { state: 'done', effects: [['stopTimer'], ['count', 'response.unmatched'], ['close'], ['release']] },
+    { awaits: () => false },
+  ),
   on('G-2.8.13-02 M_NOOP is ignored', [], noop, {
     state: 'waiting',
     effects: [['count', 'response.ignored']],

@@ -61,7 +61,7 @@ row('P-6.2.5.1-09', { needs: ['announce'] }, async (t) => {
 
 row('P-6.4-01', DULL, async (t) => {
   const asa = await t.registered(ACP, { discoverable: true });
-  // From elsewhere: another interface, an address that is not of the link, port 7017 of the node.
+  // From elsewhere: another interface, an address that is not of the link.
   await t.flood('AN_ACP', { ...IKEv2, from: t.q, initiator: onLink(t.q) });
   const elsewhere = await t.disc('AN_ACP', { loopCount: 1, from: t.q, initiator: onLink(t.q) });
   const global = await t.p.pair({ address: t.p.global });

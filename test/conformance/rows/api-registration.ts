@@ -215,7 +215,7 @@ row('A-2.3.3-13', async (t) => {
   await t.discovered(t.p, 'EX1');
 });
 
-row('A-3-02', { slowMs: 15_000 }, async (t) => {
+row('A-3-02', { slowMs: 40_000 }, async (t) => {
   const { engine } = t;
   /** Registers until the registry is full; undefined if it does not get full. */
   const fill = async (most: number, code: number, register: (i: number) => Promise<unknown>) => {
