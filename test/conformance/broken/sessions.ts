@@ -65,9 +65,9 @@ export const brokenSessions: readonly BrokenEngine[] = [
 
   // ---- DULL
   dull(
-    'DULL: takes floods with any loop count',
+    'DULL: answers discoveries with any loop count',
     'G-2.5.2-06',
-    'return message.objectives.every(({ objective }) => objective.loopCount === 1);',
+    'return message.objective.loopCount === 1;',
     'return true;',
   ),
   dull(
@@ -82,11 +82,11 @@ export const brokenSessions: readonly BrokenEngine[] = [
     '!isLinkLocal(event.arrival.address)',
     'false',
   ),
-  inFile('actors/floods.js')(
-    'DULL: floods with the loop count of the objective',
+  inFile('actors/discoveries.js')(
+    'DULL: discovers with the loop count of the objective',
     'G-2.5.2-04',
-    '...(dull && { loopCount: 1 })',
-    '',
+    '{ ...asked, objective: { ...asked.objective, loopCount: 1 } }',
+    'asked',
   ),
 
   // ---- registration
@@ -102,10 +102,16 @@ export const brokenSessions: readonly BrokenEngine[] = [
     'known ? ErrorCode.notYourObj : ErrorCode.notObj',
     'ErrorCode.notObj',
   ),
-  inFile('protocol/objective.js')(
-    'takes an objective for negotiation and synchronization',
-    'A-2.3.2-05',
-    'if (spec.negotiate && spec.synchronize)',
-    'if (false)',
-  ),
+  {
+    name: 'takes an objective for negotiation and synchronization',
+    row: 'A-2.3.2-05',
+    changes: [
+      {
+        file: 'protocol/objective.js',
+        find: 'if (spec.negotiate && spec.synchronize)',
+        replace: 'if (false)',
+      },
+      { file: 'api/graspi/state.js', find: 'if (copy.neg && copy.synch)', replace: 'if (false)' },
+    ],
+  },
 ];
