@@ -1,5 +1,6 @@
 /** The public surface of anima-grasp: everything a user imports. Start reading here, go on in `api/grasp.ts`. */
 export { Grasp, type GraspOptions, type SpawnedAsa } from './api/grasp.js';
+export * from './api/announcers/index.js';
 export { Asa, type DiscoverOptions } from './api/asa.js';
 export type { AsaContext, AsaModule } from './api/asa-thread.js';
 export { Discovery } from './api/discovery.js';
@@ -27,4 +28,4 @@ export {
 export { SimulatedClock, type Clock } from './runtime/index.js';
 export type { LinkCounters, LinkSettings, NodeOptions, SimulatedNode, Traffic } from './substrate/index.js';
 export type { EngineStatus, Limits, ThreadStatus } from './workers/engine-control.js';
-export type { SubstrateChoice } from './workers/substrate-init.js';
+export type { DullOptions, SubstrateChoice } from './workers/substrate-init.js';

@@ -46,6 +46,8 @@ export type ToCore =
       readonly flush: boolean;
       /** Encoded value for a rapid answer (RFC 8990 §2.5.6.3); undefined: none is asked for. */
       readonly value?: Uint8Array | undefined;
+      /** Whoever is found will be sent a request: nothing a DULL instance may do (§2.5.2), 16. */
+      readonly forRequest?: boolean | undefined;
     }
   /** M_FLOOD (§2.8.11); `done` when every copy has left. */
   | {

@@ -2,7 +2,7 @@
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
  * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
-import { SessionIdSource, type CachedLocator } from '../protocol/index.js';
+import { SessionIdSource, type CachedLocator, type DullRules } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
@@ -39,6 +39,8 @@ export interface CoreOptions {
   readonly rapidAnswers?: boolean | undefined;
   /** Testing: own locators are told in O_DIVERT. Default false. */
   readonly forceDivert?: boolean | undefined;
+  /** A DULL instance, on a substrate that shows its link only (RFC 8990 §2.5.2). */
+  readonly dull?: DullRules | undefined;
   /** Tells the engine's send sockets, for the listener and for the next core. */
   readonly onPorts: (ports: readonly BoundPort[]) => void;
 }
@@ -67,7 +69,7 @@ export class Core {
   #listener: DataPort<never, DatagramBatch> | undefined;
 
   constructor(options: CoreOptions) {
-    const { clock, substrate, counters, limits } = options;
+    const { clock, substrate, counters, dull, limits } = options;
     this.#options = options;
     this.#ids = new SessionIdSource(options.random);
     this.#office = new SessionIdOffice(this.#ids, clock);
@@ -102,6 +104,7 @@ export class Core {
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
+      dull,
       send,
       peerConnected: () => this.#connections.silent > 0,
       localLocators: (objective, asa): readonly CachedLocator[] =>
@@ -122,6 +125,7 @@ export class Core {
       counters,
       limits,
       rapid: () => this.#discoveries.asksForValues || this.#relays.asksForValues,
+      dull,
       awaits: (sessionId) => this.#discoveries.awaitsNegotiation(sessionId),
       onNegotiation: (answer) => this.#discoveries.deliverNegotiation(answer),
       onResponse: (message, interfaceName) => {
@@ -148,6 +152,7 @@ export class Core {
         const { environment } = substrate;
         return addressBytes(initiatorAddress(environment) ?? addressForSelf(environment))!;
       },
+      dull,
       send,
       isCongested: (client) => this.#clients.isCongested(client),
     });
@@ -159,6 +164,7 @@ export class Core {
       machines: options.machines,
       rapidAnswers: options.rapidAnswers ?? false,
       forceDivert: options.forceDivert ?? false,
+      dull,
       discoveries: () => this.#discoveries,
       relays: () => this.#relays,
       floods: () => this.#floods,

@@ -14,12 +14,14 @@ import {
   M_DISCOVERY,
   MAX_MULTICAST_SIZE,
   MAX_UINT32,
+  notServed,
   parseAddress,
   ownLocator,
   rapidValue,
   responseExpiry,
   type CachedLocator,
   type DiscoveredLocator,
+  type DullRules,
   type Message,
   type ResponseMessage,
   type SynchMessage,
@@ -48,6 +50,8 @@ export interface DiscoveriesOptions {
   readonly initiatorFor: (interfaceName: string) => Uint8Array | undefined;
   /** Locators of the objective at other ASAs of this node (D-07). */
   readonly localLocators: (objective: string, asa: number) => readonly CachedLocator[];
+  /** This is a DULL instance (§2.5.2): it needs no security. */
+  readonly dull?: DullRules | undefined;
   /** A peer has connected and said nothing yet. */
   readonly peerConnected: () => boolean;
   readonly send: (client: string, event: FromCore) => void;
@@ -206,13 +210,18 @@ export class Discoveries {
     };
   }
 
-  discover(client: string, call: DiscoverCall): void {
-    const { clock, substrate, counters, limits, peerConnected } = this.#options;
+  discover(client: string, asked: DiscoverCall): void {
+    const { clock, substrate, counters, dull, limits, peerConnected } = this.#options;
+    // §2.5.2: "MUST set a loop count of 1".
+    const call = dull ? { ...asked, objective: { ...asked.objective, loopCount: 1 } } : asked;
     const now = clock.now();
     const { name } = call.objective;
-    if (substrate.environment.security === 'none') {
+    // §2.5.2: of unsolicited messages a DULL instance sends these two kinds only, so it looks for nobody to ask.
+    if (dull ? call.forRequest : substrate.environment.security === 'none') {
       return this.#done(client, call.call, { code: ErrorCode.noSecurity });
     }
+    const detail = dull && notServed(dull, name);
+    if (detail !== undefined) return this.#done(client, call.call, { code: ErrorCode.unspec, detail });
     if (call.flush) this.cache.dropExpiring(name, 0, now);
     if (call.minimumTtlMs !== undefined) this.cache.dropExpiring(name, call.minimumTtlMs, now);
 

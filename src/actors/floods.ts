@@ -12,9 +12,11 @@ import {
   FloodCache,
   GraspError,
   MAX_MULTICAST_SIZE,
+  notServed,
   RelayMemory,
   relayCopy,
   TokenBucket,
+  type DullRules,
   type Flood,
   type FloodEntry,
   type FloodMessage,
@@ -49,6 +51,8 @@ export interface FloodsOptions {
   readonly initiatorFor: (interfaceName: string) => Uint8Array | undefined;
   /** The same for the copy that stays in this node. */
   readonly localInitiator: () => Uint8Array;
+  /** This is a DULL instance (§2.5.2): it needs no security. */
+  readonly dull?: DullRules | undefined;
   readonly send: (client: string, event: FromCore) => void;
   readonly isCongested: (client: string) => boolean;
 }
@@ -120,9 +124,9 @@ export class Floods {
   }
 
   handle(client: string, call: FloodCall): void {
-    const { clock, substrate } = this.#options;
+    const { clock, dull, substrate } = this.#options;
     // Only forgetting works without security (api.md 4.18).
-    if (substrate.environment.security === 'none' && call.t !== 'flood.expire') {
+    if (!dull && substrate.environment.security === 'none' && call.t !== 'flood.expire') {
       return this.#done(client, call.call, { code: ErrorCode.noSecurity });
     }
     switch (call.t) {
@@ -210,12 +214,17 @@ export class Floods {
   }
 
   #flood(client: string, call: Extract<FloodCall, { t: 'flood' }>): void {
-    const { localInitiator, nextSessionId } = this.#options;
+    const { dull, localInitiator, nextSessionId } = this.#options;
+    for (const { objective } of dull ? call.pairs : []) {
+      const detail = notServed(dull!, objective.name);
+      if (detail !== undefined) return this.#done(client, call.call, { code: ErrorCode.unspec, detail });
+    }
     const flood: Flood = {
       sessionId: nextSessionId(),
       ttl: call.ttlMs,
       objectives: call.pairs.map(({ objective, value, locator }) => ({
-        objective: { ...objective, value },
+        // §2.5.2: "with a loop count of 1".
+        objective: { ...objective, value, ...(dull && { loopCount: 1 }) },
         locator,
       })),
     };

@@ -1,12 +1,14 @@
 /**
  * Multicast handler: what a node does with each multicast of its neighbours, and with each discovery sent to it alone
  * (§2.5.4.2). RFC 8990 §2.5.4.3 and §2.5.4.4 (discovery and its relay), §2.8.2 (unknown messages are silently
- * discarded), §2.5.6.2 (floods; ignored without security).
+ * discarded), §2.5.6.2 (floods; ignored without security), §2.5.2 (DULL instances).
  *
  * One per engine, in the core. It never waits: answers are connections of their own (`discovery-response`).
  */
 import { setup } from 'xstate';
 import {
+  isLinkLocal,
+  isOnLinkOnly,
   M_DISCOVERY,
   M_FLOOD,
   type DecodeResult,
@@ -56,6 +58,8 @@ export interface MulticastHandlerPort {
   respond(message: DiscoveryMessage, arrival: Arrival): void;
   /** M_RESPONSE with O_DIVERT to the sender. */
   divert(message: DiscoveryMessage, arrival: Arrival): void;
+  /** DULL: everything it is about is on the list of this instance. */
+  serves(message: DiscoveryMessage | FloodMessage): boolean;
   /** Into the flood cache, and on to the other links (`flood-relay`). */
   takeFlood(message: FloodMessage, bytes: Uint8Array, arrival: Arrival): void;
   count(reason: string): void;
@@ -85,7 +89,9 @@ export type MulticastHandlerEvent =
   /** What could not be decoded, or has no place in a multicast; already counted by reason. */
   | { readonly type: 'message.refused'; readonly reason: string }
   | { readonly type: 'security.lost' }
-  | { readonly type: 'security.up' };
+  | { readonly type: 'security.up' }
+  /** This is a DULL instance, for good. */
+  | { readonly type: 'dull' };
 
 export const multicastHandlerMachine = setup({
   types: {
@@ -111,6 +117,14 @@ export const multicastHandlerMachine = setup({
     isSpent: ({ event }) => event.type === 'message.discovery' && event.message.objective.loopCount <= 1,
     hasRelayed: ({ context, event }) =>
       event.type === 'message.discovery' && context.port.hasRelayed(event.message),
+    isFromOffLink: ({ event }) =>
+      (event.type === 'message.discovery' || event.type === 'message.flood') &&
+      !isLinkLocal(event.arrival.address),
+    isForMoreLinks: ({ event }) =>
+      (event.type === 'message.discovery' || event.type === 'message.flood') && !isOnLinkOnly(event.message),
+    isForeign: ({ context, event }) =>
+      (event.type === 'message.discovery' || event.type === 'message.flood') &&
+      !context.port.serves(event.message),
   },
   actions: {
     synch: ({ context, event }) => {
@@ -184,6 +198,7 @@ export const multicastHandlerMachine = setup({
         'message.ignored': { actions: { type: 'count', params: { reason: 'multicast.ignored' } } },
         'message.refused': { actions: 'countRefused' },
         'security.lost': { target: 'noSecurity' },
+        dull: { target: 'dull' },
       },
     },
     // G-2.5.6.2-19, G-3-01: without a secure or explicitly insecure substrate nothing is processed.
@@ -191,6 +206,32 @@ export const multicastHandlerMachine = setup({
       on: {
         'message.*': { actions: { type: 'count', params: { reason: 'multicast.no-security' } } },
         'security.up': { target: 'handling' },
+      },
+    },
+    // §2.5.2, RFC 8994 §6.4: needs no security, and therefore believes little. Whatever is not of this link, or not of
+    // its service, is discarded silently; nothing is relayed, and nobody is sent elsewhere by a Divert.
+    dull: {
+      on: {
+        'message.discovery': [
+          { guard: 'isFromOffLink', actions: { type: 'count', params: { reason: 'dull.source' } } },
+          { guard: 'isForMoreLinks', actions: { type: 'count', params: { reason: 'dull.loop-count' } } },
+          { guard: 'isForeign', actions: { type: 'count', params: { reason: 'dull.objective' } } },
+          { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
+          {
+            guard: 'supports',
+            actions: ['respond', { type: 'count', params: { reason: 'multicast.discovery.answered' } }],
+          },
+          { actions: { type: 'count', params: { reason: 'multicast.discovery.unknown' } } },
+        ],
+        'message.flood': [
+          { guard: 'isFromOffLink', actions: { type: 'count', params: { reason: 'dull.source' } } },
+          { guard: 'isForMoreLinks', actions: { type: 'count', params: { reason: 'dull.loop-count' } } },
+          { guard: 'isForeign', actions: { type: 'count', params: { reason: 'dull.objective' } } },
+          { guard: 'isOwn', actions: { type: 'count', params: { reason: 'multicast.own' } } },
+          { actions: ['takeFlood', { type: 'count', params: { reason: 'multicast.flood.taken' } }] },
+        ],
+        'message.ignored': { actions: { type: 'count', params: { reason: 'multicast.ignored' } } },
+        'message.refused': { actions: 'countRefused' },
       },
     },
   },

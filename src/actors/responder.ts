@@ -11,6 +11,8 @@ import {
   F_NEG_DRY,
   F_SYNCH,
   GRASP_DEF_MAX_SIZE,
+  isLinkLocalLocator,
+  isServed,
   isNullValue,
   M_RESPONSE,
   M_SYNCH,
@@ -18,6 +20,7 @@ import {
   usableInDivert,
   type CachedLocator,
   type DiscoveryMessage,
+  type DullRules,
   type ResponseMessage,
   type WireLocator,
   type WireObjective,
@@ -55,6 +58,8 @@ export interface ResponderOptions {
   readonly rapidAnswers: boolean;
   /** Testing: own locators are told in O_DIVERT, as a node would that is not the responder itself. */
   readonly forceDivert: boolean;
+  /** This is a DULL instance (§2.5.2). */
+  readonly dull?: DullRules | undefined;
   readonly discoveries: () => Discoveries;
   readonly relays: () => DiscoveryRelays;
   readonly floods: () => Floods;
@@ -75,7 +80,7 @@ export class Responder {
 
   constructor(options: ResponderOptions) {
     this.#options = options;
-    const { clock, counters } = options;
+    const { clock, counters, dull } = options;
     const port: MulticastHandlerPort = {
       isOwn: ({ sessionId, initiator }) =>
         options.discoveries().isOwn(sessionId, initiator) || options.floods().isOwn(sessionId, initiator),
@@ -85,6 +90,7 @@ export class Responder {
       knows: (message, arrival) => this.#cached(message, arrival) !== undefined,
       canRelay: (arrival) => options.relays().hasOtherInterface(arrival),
       hasRelayed: (message) => options.relays().hasRelayed(message),
+      serves: (message) => dull !== undefined && isServed(message, dull),
       synch: (message, arrival) => this.#synch(message, arrival),
       handOver: (message, arrival) => this.#handOver(message, arrival),
       respond: (message, arrival) => this.#respond(message, arrival),
@@ -99,7 +105,8 @@ export class Responder {
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },
     );
-    this.follow(options.substrate.environment);
+    if (dull) this.#handler.send({ type: 'dull' });
+    else this.follow(options.substrate.environment);
   }
 
   /** Replaces what is announced for an objective; undefined or no listener: it is answered no more. */
@@ -164,12 +171,14 @@ export class Responder {
   }
 
   #respond(message: DiscoveryMessage, arrival: Arrival): void {
-    const { counters, substrate, sendBack } = this.#options;
+    const { counters, dull, substrate, sendBack } = this.#options;
     const announcement = this.#announcements.get(message.objective.name);
     if (!announcement) return;
     const listener = this.#nextListener(announcement, announcement.listeners);
     const family = familyOf(arrival.address);
-    const locators = ownLocators(substrate.environment, listener, arrival.interface, family);
+    const own = ownLocators(substrate.environment, listener, arrival.interface, family);
+    // §2.5.2: "MUST give the link-local address"; an ASA may have asked for others (D-05).
+    const locators = dull ? own.filter(isLinkLocalLocator) : own;
     // G-2.8.5-09: without a locator there is no answer.
     if (locators.length === 0) return counters.add('response.no-address');
     const told = this.#options.forceDivert ? locators.filter(usableInDivert) : [];

@@ -14,6 +14,7 @@ import {
   M_SYNCH,
   M_WAIT,
   type DecodeResult,
+  type DullRefusal,
   type ResponseMessage,
   type SynchMessage,
 } from '../protocol/index.js';
@@ -21,6 +22,8 @@ import {
 export interface ResponseConnectionPort {
   startTimer(): void;
   stopTimer(): void;
+  /** Why an instance limited to one link does not take it (§2.5.2); undefined: it does. */
+  refusal(message: ResponseMessage): DullRefusal | undefined;
   /** To the discovery session with this session id and initiator; counted if there is none. */
   deliver(message: ResponseMessage): void;
   /** To the discovery session with this session id, if it asked for a value; counted if there is none. */
@@ -58,6 +61,8 @@ export const responseConnectionMachine = setup({
     input: {} as ResponseConnectionContext,
   },
   guards: {
+    isRefused: ({ context, event }) =>
+      event.type === 'message.response' && context.port.refusal(event.message) !== undefined,
     isAwaited: ({ context, event }) =>
       event.type === 'message.negotiation' && context.port.awaits(event.sessionId),
   },
@@ -79,6 +84,10 @@ export const responseConnectionMachine = setup({
     countRefused: ({ context, event }) => {
       if (event.type === 'message.refused') context.port.count(`response.refused.${event.reason}`);
     },
+    countRefusal: ({ context, event }) => {
+      if (event.type === 'message.response')
+        context.port.count(`dull.${context.port.refusal(event.message)}`);
+    },
     count: ({ context }, params: { reason: string }) => context.port.count(params.reason),
   },
 }).createMachine({
@@ -90,7 +99,10 @@ export const responseConnectionMachine = setup({
       entry: 'startTimer',
       exit: 'stopTimer',
       on: {
-        'message.response': { target: 'done', actions: ['deliver', 'close'] },
+        'message.response': [
+          { guard: 'isRefused', target: 'done', actions: ['countRefusal', 'close'] },
+          { target: 'done', actions: ['deliver', 'close'] },
+        ],
         'message.synch': { target: 'done', actions: ['deliverValue', 'close'] },
         'message.negotiation': [
           { guard: 'isAwaited', target: 'done', actions: 'handOver' },

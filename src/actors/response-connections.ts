@@ -7,6 +7,8 @@ import {
   decodeMessage,
   GRASP_DEF_MAX_SIZE,
   MessageFramer,
+  responseRefusal,
+  type DullRules,
   type ResponseMessage,
   type SynchMessage,
 } from '../protocol/index.js';
@@ -36,6 +38,7 @@ export interface ResponseConnectionsOptions {
   readonly onNegotiation: (answer: RapidAnswer) => StreamHandlers | undefined;
   /** A discovery that carries a value is under way: M_SYNCH may come, or the answer to a request. */
   readonly rapid: () => boolean;
+  readonly dull?: DullRules | undefined;
 }
 
 export class ResponseConnections {
@@ -56,7 +59,8 @@ export class ResponseConnections {
   }
 
   accept(stream: Stream, interfaceName: string): void {
-    const { clock, counters, limits, rapid, awaits, onResponse, onValue, onNegotiation } = this.#options;
+    const { clock, counters, limits, rapid, dull, awaits } = this.#options;
+    const { onResponse, onValue, onNegotiation } = this.#options;
     if (this.#connections.size >= limits.responseConnections) {
       counters.add('response.connections-full');
       stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
@@ -74,6 +78,7 @@ export class ResponseConnections {
         timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
       },
       stopTimer: () => clock.clearTimeout(timer),
+      refusal: (message) => dull && responseRefusal(message, dull),
       deliver: (message) => onResponse(message, interfaceName),
       deliverValue: (message) => onValue(message, interfaceName, stream.remote),
       awaits,

@@ -81,8 +81,13 @@ export class Responses {
     // The discovery came over a stream: the answer goes there (G-2.5.4.2-03).
     if (to.reply) return to.reply.send(bytes);
     const { clock, limits } = this.#options;
-    this.#place({ bytes, to, until: clock.now() + limits.responseWaitMs, second: false });
-    this.#makeRoom();
+    const outgoing = { bytes, to, until: clock.now() + limits.responseWaitMs, second: false };
+    // Places that have become free meanwhile are for those who wait: a storm that comes in one turn begins no more
+    // connects in it than there are places.
+    this.#place(outgoing, this.#waitingFirst === 0);
+    if (this.#waitingFirst > 0) {
+      this.#yieldTimer ??= clock.setTimeout(() => this.#makeRoom(), limits.responseYieldMs);
+    }
   }
 
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
@@ -115,11 +120,11 @@ export class Responses {
     return this.#waiting.size + this.#waitingKnown.size;
   }
 
-  #place(outgoing: Outgoing): void {
+  #place(outgoing: Outgoing, atOnce: boolean): void {
     const { limits } = this.#options;
     const { address } = outgoing.to;
     if ((this.#perSource.get(address) ?? 0) >= limits.responsesPerSource) return this.#park(outgoing);
-    if (this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
+    if (atOnce && this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
     this.#shedBeyondLimit();
     const gone = (this.#known.has(address) ? this.#waitingKnown : this.#waiting).push(outgoing);
     if (gone) this.#shed(gone);
@@ -173,7 +178,7 @@ export class Responses {
     for (;;) {
       const next = this.#takeParked(address, (parked) => parked.pop());
       if (!next) return;
-      if (next.until > now) return this.#place(next);
+      if (next.until > now) return this.#place(next, true);
       this.#options.counters.add('response.shed');
     }
   }
@@ -200,7 +205,7 @@ export class Responses {
       const outgoing = this.#waitingKnown.pop() ?? this.#waiting.pop() ?? this.#takeSecond();
       if (!outgoing) break;
       if (outgoing.until <= now) this.#shed(outgoing);
-      else this.#place(outgoing);
+      else this.#place(outgoing, true);
     }
     this.#makeRoom();
   }

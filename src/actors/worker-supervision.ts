@@ -3,8 +3,9 @@
  * thread that called `Grasp.start`.
  *
  * A worker is hung when it has answered nothing for `hungAfterMs`, counted only over ticks of the supervisor that
- * were themselves on time. So a blocked main thread, a stopped process or a busy machine restarts nothing: there
- * the supervisor's own ticks are late, and late ticks do not count.
+ * were themselves on time, and without the time in which the worker waited for a processor. So a blocked main thread,
+ * a stopped process or a busy machine restarts nothing: there the supervisor's own ticks are late, or it is the worker
+ * that nobody lets run.
  */
 import { assign, setup } from 'xstate';
 
@@ -39,7 +40,7 @@ export interface WorkerSupervisionContext extends WorkerSupervisionInput {
 export type WorkerSupervisionEvent =
   | { readonly type: 'started' }
   | { readonly type: 'start.failed' }
-  /** A tick of the supervisor, `ms` after the one before; `answered` since then. */
+  /** A tick of the supervisor; `ms` the worker could have answered in since the one before, `answered` if it has. */
   | { readonly type: 'tick'; readonly ms: number; readonly onTime: boolean; readonly answered: boolean }
   | { readonly type: 'exited' }
   | { readonly type: 'backoff.expired' }

@@ -6,6 +6,8 @@ import {
   objectiveFlags,
   validateName,
 } from '../protocol/index.js';
+import type { Clock } from '../runtime/index.js';
+import type { EngineStatus } from '../workers/engine-control.js';
 import { checkedLoopCount, checkedUint32 } from './checks.js';
 import type { Client } from './client.js';
 import { Discovery } from './discovery.js';
@@ -197,6 +199,21 @@ export class Asa {
   async expireFlood(entry: TaggedObjective | FloodTag): Promise<void> {
     this.#assertRegistered();
     return expireFlood(this.#client, entry);
+  }
+
+  /** @internal The time of its engine, for what is built on it. */
+  get clock(): Clock {
+    return this.#client.clock;
+  }
+
+  /** @internal Hears of the engine's end; returns the way to stop. */
+  onClose(listener: (error: GraspError) => void): () => void {
+    return this.#client.onClose(listener);
+  }
+
+  /** @internal */
+  status(): Promise<EngineStatus> {
+    return this.#client.control.status();
   }
 
   /** Deregisters the ASA with all its objectives and sessions. Idempotent. */

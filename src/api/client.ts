@@ -52,6 +52,7 @@ export class Client implements ClientControl {
   >();
   readonly #listens = new Map<number, ListenSink>();
   readonly #coreCalls = new Map<number, { readonly call: CoreCall; readonly sink: CoreSink }>();
+  readonly #closeListeners = new Set<(error: GraspError) => void>();
   #core: DataPort<ToCore, FromCore> | undefined;
   #number = 1;
   #closed: GraspError | undefined;
@@ -204,10 +205,19 @@ export class Client implements ClientControl {
     sink.done(event.t === 'done' ? event.failure : undefined);
   }
 
+  /** Hears of the end, once; returns the way to stop. */
+  onClose(listener: (error: GraspError) => void): () => void {
+    if (this.#closed) listener(this.#closed);
+    else this.#closeListeners.add(listener);
+    return () => void this.#closeListeners.delete(listener);
+  }
+
   /** Everything that waits fails with `error`. */
   close(error: GraspError): void {
     if (this.#closed) return;
     this.#closed = error;
+    for (const listener of [...this.#closeListeners]) listener(error);
+    this.#closeListeners.clear();
     const failure: Failure = { code: error.code };
     this.coreLost(failure);
     for (const line of this.#lines.values()) line.lose(failure);

@@ -14,6 +14,8 @@ export interface DiscoveryRequest {
   readonly flush?: boolean | undefined;
   /** Encoded; asks for an answer in rapid mode (RFC 8990 §2.5.6.3). */
   readonly value?: Uint8Array | undefined;
+  /** Whoever is found is asked for something. */
+  readonly forRequest?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -79,11 +81,11 @@ class FoundIterator<T> implements AsyncIterator<T> {
   #error: unknown;
 
   constructor(client: Client, request: DiscoveryRequest, map: (cached: CachedLocator) => T) {
-    const { asa, objective, timeoutMs, minimumTtlMs, flush = false, value, signal } = request;
+    const { asa, objective, timeoutMs, minimumTtlMs, flush = false, value, forRequest, signal } = request;
     this.#signal = signal;
     signal?.throwIfAborted();
     this.#cancel = client.callCore(
-      { t: 'discover', asa, objective, timeoutMs, minimumTtlMs, flush, value },
+      { t: 'discover', asa, objective, timeoutMs, minimumTtlMs, flush, value, forRequest },
       {
         found: (cached) => {
           if (this.#done) return;

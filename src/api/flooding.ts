@@ -4,6 +4,7 @@ import {
   encodedSize,
   encodeValue,
   ErrorCode,
+  formatAddress,
   GraspError,
   M_FLOOD,
   MAX_MULTICAST_SIZE,
@@ -56,6 +57,8 @@ export interface TaggedObjective {
   readonly locator: AsaLocator | null;
   /** Interface it came by; absent for floods of this node. */
   readonly interface?: string;
+  /** Who flooded it, by its own account: an address as text (RFC 8990 §2.8.11). It proves nothing. */
+  readonly initiator?: string;
   /** ms since the epoch; 0: never. */
   readonly expiresAt: number;
 }
@@ -144,7 +147,7 @@ export async function expireFlood(client: Client, { name, locator }: FloodTag): 
 }
 
 function toTagged(record: FloodRecord): TaggedObjective {
-  const { objective, locator, interface: interfaceName, expiresAt } = record;
+  const { objective, locator, interface: interfaceName, expiresAt, initiator } = record;
   const encodedValue = record.value ?? NULL_VALUE;
   return {
     name: objective.name,
@@ -154,6 +157,7 @@ function toTagged(record: FloodRecord): TaggedObjective {
     loopCount: objective.loopCount,
     locator: locator ? toAsaLocator({ locator, interface: interfaceName, expiresAt, diverted: false }) : null,
     ...(interfaceName === '' ? {} : { interface: interfaceName }),
+    ...(initiator ? { initiator: formatAddress(initiator) } : {}),
     expiresAt,
   };
 }

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { ErrorCode, GraspError } from '../protocol/index.js';
+import { ErrorCode, GraspError, validateName } from '../protocol/index.js';
 import type { Clock } from '../runtime/index.js';
 import { SubstrateError } from '../substrate/types.js';
 import { connect, serve } from '../workers/control.js';
@@ -13,7 +13,7 @@ import {
 import { nodeClock } from '../workers/node-clock.js';
 import { cryptoRandom, inlinePlacement, workerPlacement } from '../workers/placement.js';
 import { isPort } from '../workers/ports.js';
-import type { SubstrateChoice } from '../workers/substrate-init.js';
+import { dullInstance, type DullOptions, type SubstrateChoice } from '../workers/substrate-init.js';
 import { Supervisor } from '../workers/supervisor.js';
 import { Asa } from './asa.js';
 import type { AsaInit, AsaModule, AsaThreadControl } from './asa-thread.js';
@@ -58,6 +58,17 @@ export interface GraspOptions {
   readonly syntaxDiagnostics?: boolean | undefined;
   /** For tests of other nodes. `forceDivert`: own locators are told in O_DIVERT, those of link scope excepted. */
   readonly testing?: { readonly forceDivert?: boolean | undefined } | undefined;
+  /**
+   * Makes this engine a DULL instance (RFC 8990 §2.5.2, RFC 8994 §6.4): unprotected, for one link, and for these
+   * objectives only, as it is used to find the neighbours with whom protection can be set up. `insecure` is not
+   * needed. One engine per interface; it shares nothing with others. It discovers, floods, and answers discoveries with
+   * the link-local address; every loop count it sends is 1. It never sends or takes requests (16), relays nothing and
+   * ignores what comes with another loop count, with another objective, or not from a link-local address. Over IPv6
+   * only, unless `families` says otherwise.
+   *
+   * Interfaces are never chosen by default: leave out tunnels, and those of the ACP itself (RFC 8994 §6.4).
+   */
+  readonly dull?: DullOptions | undefined;
   /** Testing, only with `inline`: messages between actors are copied as between threads. Default false. */
   readonly cloneMessages?: boolean | undefined;
 }
@@ -98,7 +109,8 @@ export class Grasp implements AsyncDisposable {
 
   /**
    * Starts an engine; resolves when it answers and sends. Rejects: 3 bad option, unknown interface, a worker that
-   * cannot start. Without `insecure: true` a plain substrate has no security, and calls give 16.
+   * cannot start, `dull` without exactly one interface. Without `insecure: true` a plain substrate has no security, and
+   * calls give 16.
    */
   static async start(options: GraspOptions): Promise<Grasp> {
     const { placement = 'worker', clock = nodeClock } = options;
@@ -110,10 +122,12 @@ export class Grasp implements AsyncDisposable {
     }
     checkLimits(options.limits);
     checkOptions(options);
+    const instance = options.dull && dullInstance(options.substrate, checkedDull(options.dull));
     let supervisor: Supervisor;
     try {
       supervisor = await Supervisor.start({
-        substrate: options.substrate,
+        substrate: instance?.substrate ?? options.substrate,
+        dull: instance?.rules,
         placement:
           placement === 'inline'
             ? inlinePlacement(clock, cryptoRandom, { clone: options.cloneMessages ?? false })
@@ -311,6 +325,19 @@ function checkOptions(options: GraspOptions): void {
       `machines is "compiled" or "interpreted", not ${String(machines)}`,
     );
   }
+}
+
+/** A list of names is given by hand, and what is not on it is silently discarded later. */
+function checkedDull(dull: DullOptions): DullOptions {
+  const { objectives } = dull;
+  if (!Array.isArray(objectives) || objectives.length === 0) {
+    throw new GraspError(ErrorCode.unspec, 'dull.objectives is a list of at least one objective name');
+  }
+  for (const name of objectives as readonly string[]) {
+    const invalid = validateName(name);
+    if (invalid) throw invalid;
+  }
+  return dull;
 }
 
 function checkLimits(limits: Partial<Limits> | undefined): void {

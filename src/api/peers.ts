@@ -24,7 +24,8 @@ export interface Search {
 export async function known(search: Search): Promise<CachedLocator[]> {
   const { client, asa, objective, signal } = search;
   const all: CachedLocator[] = [];
-  for await (const each of found(client, { asa, objective, timeoutMs: 0, signal })) all.push(each);
+  const request = { asa, objective, timeoutMs: 0, forRequest: true, signal };
+  for await (const each of found(client, request)) all.push(each);
   return all;
 }
 
@@ -41,7 +42,8 @@ export async function* discovered(
   const keys = new Set(tried.map(keyOf));
   // Dropped only if they failed: what another call of this moment has found may be used.
   const flush = tried.some((each) => each.interface !== '');
-  for await (const each of found(client, { asa, objective, timeoutMs, flush, value, signal })) {
+  const request = { asa, objective, timeoutMs, flush, value, forRequest: true, signal };
+  for await (const each of found(client, request)) {
     const hearsay = each.diverted || each.interface === '';
     if (!(hearsay && keys.has(keyOf(each)))) yield each;
   }

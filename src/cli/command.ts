@@ -13,8 +13,14 @@ export interface CommandContext {
   /** For commands that repeat something. */
   readonly clock: Clock;
   /** Starts an engine as the shared options (`--interface`, `--insecure`) say. Rejects a CliError. */
-  startEngine(): Promise<Grasp>;
+  startEngine(use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
+
+/** Options of the engine that only tests of it need. */
+export type EngineExtra = Pick<Parameters<typeof Grasp.start>[0], 'listenSelf' | 'testing'>;
+
+/** `once`: for what the command asks; `lasting`: others ask it, at any time, and the first one counts too. */
+export type EngineUse = 'once' | 'lasting';
 
 /** What commands that use the network have in common. */
 export interface SharedOptions {
@@ -30,9 +36,12 @@ export function withAsa(
   context: CommandContext,
   command: string,
   use: (asa: Asa, grasp: Grasp) => Promise<Exit>,
+  engine: EngineUse = 'once',
 ): Promise<Exit> {
-  return withEngine(context, async (grasp) =>
-    use(await grasp.registerAsa(`${command}-${context.processId}`), grasp),
+  return withEngine(
+    context,
+    async (grasp) => use(await grasp.registerAsa(`${command}-${context.processId}`), grasp),
+    engine,
   );
 }
 
@@ -43,11 +52,12 @@ export function withAsa(
 export async function withEngine(
   context: CommandContext,
   use: (grasp: Grasp) => Promise<Exit>,
+  engine: EngineUse = 'once',
 ): Promise<Exit> {
   const { output, signal } = context;
   let grasp: Grasp | undefined;
   try {
-    grasp = await context.startEngine();
+    grasp = await context.startEngine(engine);
     const { interfaces, security } = await grasp.status();
     const names = interfaces.map((i) => i.name).join(', ') || 'no interface';
     output.log(`engine runs on ${names}; security: ${security}`);

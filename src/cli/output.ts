@@ -67,6 +67,8 @@ export type CliEvent =
       readonly interface: string | null;
       readonly diverted: boolean;
       readonly expiresAt: number;
+      /** ms since the discovery was asked for. */
+      readonly afterMs: number;
     }
   | {
       readonly event: 'step';
@@ -90,8 +92,17 @@ export type CliEvent =
       readonly expiresAt: number | null;
       /** How it was got. */
       readonly source: string;
+      /** ms since the epoch when this command was told of it; only of floods. */
+      readonly at?: number;
     }
-  | { readonly event: 'sent'; readonly name: string; readonly value: unknown; readonly ttl: number }
+  | {
+      readonly event: 'sent';
+      readonly name: string;
+      readonly value: unknown;
+      readonly ttl: number;
+      /** ms since the epoch when it was to be sent. */
+      readonly at: number;
+    }
   | ({ readonly event: 'end'; readonly tag: SessionTag | undefined; readonly dryRun: boolean } & Outcome);
 
 export interface OutputOptions {
@@ -135,6 +146,11 @@ export class Output {
       this.streams.stderr(`       caused by: ${inspect(error.cause)}\n`);
     }
   }
+}
+
+/** Lines tell time to the microsecond. */
+export function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 /** `address%interface` and port in one text; brackets for IPv6, names and URIs as they are. */

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
-import type { CommandContext, SharedOptions } from './command.js';
+import type { CommandContext, EngineExtra, EngineUse, SharedOptions } from './command.js';
 import { daemon } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
 import { demo, type DemoOptions } from './commands/demo.js';
@@ -12,6 +12,7 @@ import { getFlood, type GetFloodOptions } from './commands/get-flood.js';
 import { negotiate, type NegotiateOptions } from './commands/negotiate.js';
 import { offer, type OfferOptions } from './commands/offer.js';
 import { publish, type PublishOptions } from './commands/publish.js';
+import { selftest, type SelftestOptions } from './commands/selftest.js';
 import { synchronize, type SynchronizeOptions } from './commands/synchronize.js';
 import { Exit, describeFailure } from './exit.js';
 import type { Clock, Grasp } from './api.js';
@@ -29,7 +30,7 @@ export interface World extends Streams {
   readonly signal: AbortSignal;
   /** All of standard input as text. */
   stdin(): Promise<string>;
-  startEngine(options: SharedOptions): Promise<Grasp>;
+  startEngine(options: SharedOptions, use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
 
 const VALUE_HELP = `
@@ -75,7 +76,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     signal: world.signal,
     processId: world.processId,
     clock: world.clock,
-    startEngine: () => world.startEngine(options),
+    startEngine: (use, extra) => world.startEngine(options, use, extra),
   });
 
   networked(program.command('discover'))
@@ -218,6 +219,16 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     .option('--grays <N>', 'how many Grays ask Briggs at once (1 to 100)', grayCount)
     .action(async (options: DemoOptions & SharedOptions) => {
       setExit(await demo(contextOf(options), options));
+    });
+
+  networked(program.command('selftest'))
+    .description(
+      'Use every function of the engine on one host with two interfaces, which hears its own multicasts and relays ' +
+        'between the two. Simulated, unless -i is given twice. Exit 0 if all holds, else 1.',
+    )
+    .option('--seed <N>', 'which conversation the two negotiating parties have', uint32)
+    .action(async (options: SelftestOptions & SharedOptions) => {
+      setExit(await selftest(contextOf(options), options));
     });
 
   return program;

@@ -33,6 +33,7 @@ export * from './discovery-cache.js';
 export { hasValue, rapidValue } from './rapid.js';
 export * from './flood-cache.js';
 export * from './flood-copy.js';
+export * from './dull.js';
 export { firstLoopCount, relayCopy } from './loop-count.js';
 export { RelayMemory, type RelayMemoryOptions } from './relay-memory.js';
 export { TokenBucket } from './token-bucket.js';

@@ -11,6 +11,7 @@ export {
   isUsable,
   ownAddress,
 } from './own-address.js';
+export { linkLocalOnly } from './link-local.js';
 export { openPlainSubstrate, type PlainOptions } from './plain/index.js';
 export {
   openSimulatedSubstrate,

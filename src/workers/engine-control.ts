@@ -5,7 +5,7 @@
 import type { Failure, ListenKind } from '../actors/session-protocol.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { Limits } from '../actors/limits.js';
-import type { WireLocator } from '../protocol/index.js';
+import type { DullRules, WireLocator } from '../protocol/index.js';
 import type { Security } from '../substrate/types.js';
 
 export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
@@ -101,7 +101,10 @@ export interface ThreadStatus {
 
 /** A snapshot of the engine, as data. */
 export interface EngineStatus {
+  /** `none` for a DULL instance, which needs none. */
   readonly security: Security;
+  /** Present for a DULL instance (RFC 8990 §2.5.2): its link, and the objectives it serves. */
+  readonly dull?: DullRules | undefined;
   readonly placement: 'worker' | 'inline';
   readonly interfaces: readonly {
     readonly name: string;

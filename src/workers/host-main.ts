@@ -38,7 +38,7 @@ export async function runHost(init: HostInit, world: World): Promise<HostControl
 /** Loads the code of the role only: loading is most of what the start of a thread takes. */
 async function build(init: HostInit, world: World): Promise<HostControl> {
   // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
-  const substrate = await openSubstrate(init.substrate, world, true);
+  const substrate = await openSubstrate(init.substrate, world, { dull: init.settings.dull, lenient: true });
   const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
   switch (init.role) {
     case 'listener':

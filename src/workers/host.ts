@@ -9,9 +9,11 @@ import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
+import type { DullRules } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
 import { TellingCounters } from './syntax-diagnostics.js';
+import { osThread } from './thread-time.js';
 
 /** What a host may know of its thread. */
 export interface World {
@@ -33,8 +35,8 @@ export interface HostStatus {
 export interface HostControl {
   /** Resolves when the host does its work. */
   ready(): Promise<void>;
-  /** Proof of life. */
-  ping(): void;
+  /** Proof of life: the thread's number at the operating system, if that tells. */
+  ping(): number | undefined;
   status(): HostStatus;
   close(): Promise<void>;
 }
@@ -77,6 +79,8 @@ export interface HostSettings {
   readonly forceDivert: boolean;
   /** Every kind of refused message is told as a process warning. */
   readonly syntaxDiagnostics: boolean;
+  /** The engine is a DULL instance (RFC 8990 §2.5.2). */
+  readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run: sessions', and the multicast handler. */
   readonly machines: MachineForm;
   /** Core: discovery ports held before, by interface. */
@@ -109,7 +113,7 @@ export function createListenerHost(
   });
   return {
     ready: () => listener.ready(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
@@ -139,11 +143,12 @@ export function createCoreHost(
     preferredPorts: settings.preferredPorts,
     rapidAnswers: settings.rapidAnswers,
     forceDivert: settings.forceDivert,
+    dull: settings.dull,
     onPorts: (ports) => events.portsChanged(ports),
   });
   return {
     ready: () => core.ready(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
@@ -185,7 +190,7 @@ export function createSessionsHost(
   link.serve(host);
   return {
     ready: () => Promise.resolve(),
-    ping: () => undefined,
+    ping: osThread,
     status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),

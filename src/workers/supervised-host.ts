@@ -12,6 +12,7 @@ import type { HostInit, HostRole } from './host-main.js';
 import type { HostControl, HostEvents, HostSettings } from './host.js';
 import type { Launched, Placement } from './placement.js';
 import { isPort } from './ports.js';
+import { StarvedTime } from './thread-time.js';
 import type { SubstrateInit } from './substrate-init.js';
 
 /** ms a new thread has to be ready; supervision by ticks begins then. */
@@ -53,6 +54,8 @@ export class SupervisedHost {
   #ended: (() => void) | undefined;
   #pinged = false;
   #answered = false;
+  #osThread: number | undefined;
+  #starved = new StarvedTime();
   #lastError: Error | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -130,14 +133,22 @@ export class SupervisedHost {
   /** One tick of the supervisor; asks for a proof of life. */
   tick(ms: number, onTime: boolean): void {
     if (this.state !== 'running') return;
-    this.#actor.send({ type: 'tick', ms, onTime, answered: this.#answered || !this.#pinged });
+    const starvedMs = this.#starved.since(this.#osThread);
+    this.#actor.send({
+      type: 'tick',
+      // May be negative: the wait is known only when it is over.
+      ms: ms - starvedMs,
+      onTime,
+      answered: this.#answered || !this.#pinged,
+    });
     this.#answered = false;
     if (this.#pinged || this.state !== 'running') return;
     this.#pinged = true;
     const remote = this.#remote;
     remote?.calls.ping().then(
-      () => {
+      (osThread) => {
         if (remote !== this.#remote) return;
+        this.#osThread = osThread;
         this.#pinged = false;
         this.#answered = true;
       },
@@ -176,6 +187,8 @@ export class SupervisedHost {
     this.restarts++;
     this.#pinged = false;
     this.#answered = false;
+    this.#osThread = undefined;
+    this.#starved = new StarvedTime();
     const [control, controlThere] = placement.channel();
     const [events, eventsThere] = placement.channel();
     const substrate = this.#options.substrate();

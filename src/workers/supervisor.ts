@@ -8,7 +8,7 @@ import type { BoundPort } from '../actors/core-protocol.js';
 import { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 import { census } from '../actors/machine-host.js';
 import type { MachineForm } from '../actors/session-host.js';
-import { ErrorCode, GraspError } from '../protocol/index.js';
+import { ErrorCode, GraspError, type DullRules } from '../protocol/index.js';
 import { Counters, type Clock, type TimerId } from '../runtime/index.js';
 import type { Environment, Substrate } from '../substrate/types.js';
 import type { ClientControl, EngineControl, EngineStatus, ThreadStatus } from './engine-control.js';
@@ -44,6 +44,8 @@ export interface SupervisorOptions {
   readonly forceDivert?: boolean | undefined;
   /** Every kind of refused message is told as a process warning. Default false. */
   readonly syntaxDiagnostics?: boolean | undefined;
+  /** Rules of a DULL instance; its substrate is limited to the interface (`dullInstance`). */
+  readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
 }
@@ -216,6 +218,7 @@ export class Supervisor {
     const asaName = (handle: number): string => registry.asas.get(handle)?.name ?? '';
     return {
       security: environment.security,
+      ...(this.#options.dull ? { dull: this.#options.dull } : {}),
       placement: this.placement.kind,
       interfaces: environment.interfaces.map((info) => ({
         ...info,
@@ -262,9 +265,9 @@ export class Supervisor {
   // ---- start and end
 
   async #start(): Promise<void> {
-    const { substrate, placement } = this.#options;
+    const { dull, substrate, placement } = this.#options;
     const own = substrateFor(substrate, () => placement.channel());
-    this.#substrate = await openSubstrate(own.init, placement.world);
+    this.#substrate = await openSubstrate(own.init, placement.world, { dull });
     const core = this.#addHost('core', 'core');
     const listener = this.#addHost('listener', 'listener');
     await Promise.all([core.ready(), listener.ready()]);
@@ -295,7 +298,7 @@ export class Supervisor {
       const now = this.#clock.now();
       const elapsed = now - this.#lastTick;
       this.#lastTick = now;
-      for (const host of [...this.#hosts.values()]) host.tick(TICK_MS, elapsed <= LATE_TICK_MS);
+      for (const host of [...this.#hosts.values()]) host.tick(elapsed, elapsed <= LATE_TICK_MS);
       this.#timer = this.#clock.setTimeout(tick, TICK_MS);
     };
     this.#timer = this.#clock.setTimeout(tick, TICK_MS);
@@ -352,6 +355,7 @@ export class Supervisor {
       rapidAnswers: this.#options.rapidAnswers ?? false,
       forceDivert: this.#options.forceDivert ?? false,
       syntaxDiagnostics: this.#options.syntaxDiagnostics ?? false,
+      dull: this.#options.dull,
       machines: this.#options.machines ?? 'compiled',
       preferredPorts: Object.fromEntries(this.#ports.map((bound) => [bound.interface, bound.port])),
     };

@@ -267,6 +267,7 @@ describe('RFC 8991 §2.3.6 get_flood and expire_flood', () => {
         expiresAt,
       },
       interface: 'link',
+      initiator: source.node.environment.interfaces[0]!.addresses[0]!,
       expiresAt,
     });
     const entries = await held();

@@ -55,6 +55,14 @@ export class World {
     } = {},
   ): Promise<{ grasp: Grasp; node: SimulatedNode }> {
     const node = this.network.addNode(name, { links: ['link'], ...options.node });
+    return { grasp: await this.engineOn(node, options), node };
+  }
+
+  /** One more engine on a node. */
+  async engineOn(
+    node: SimulatedNode,
+    options: { limits?: Partial<Limits>; more?: Partial<GraspOptions> } = {},
+  ): Promise<Grasp> {
     const grasp = await this.until(
       Grasp.start({
         substrate: { kind: 'simulated', node },
@@ -66,7 +74,7 @@ export class World {
       }),
     );
     this.#engines.push(grasp);
-    return { grasp, node };
+    return grasp;
   }
 
   async asa(

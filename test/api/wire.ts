@@ -97,6 +97,7 @@ export class Stranger {
         await stranger.substrate.openPair(link, {
           onStream: (stream) => {
             if (stranger.onStream) stranger.onStream(stream);
+            else if (stranger.takesAnswers) stranger.#serve(stream, () => 'close');
             else stream.abort();
           },
           onLost: () => undefined,
@@ -115,6 +116,8 @@ export class Stranger {
     return stranger;
   }
 
+  /** Streams to the port of its multicasts are read to their end; else reset. */
+  takesAnswers = false;
   /** Takes the streams that come to the ports of its multicasts; default: they are reset. */
   onStream: ((stream: Stream) => void) | undefined;
 
@@ -125,9 +128,10 @@ export class Stranger {
     return this.substrate.environment.interfaces[0]!.addresses[0]!;
   }
 
-  /** Sends one multicast. */
+  /** Sends one multicast; bytes as they are. */
   async multicast(message: unknown, link: string): Promise<void> {
-    await this.#pairs.get(link)!.sendMulticast(encode(message));
+    const bytes = message instanceof Uint8Array ? message : encode(message);
+    await this.#pairs.get(link)!.sendMulticast(bytes);
   }
 
   /** Accepts streams; the handler gets each message and answers with messages, or ends the stream. */

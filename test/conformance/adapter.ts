@@ -137,7 +137,6 @@ interface Pending {
   readonly name: string;
   readonly resolve: (line: Line) => void;
   readonly reject: (error: Error) => void;
-  readonly onEvent: ((event: Line) => void) | undefined;
 }
 
 /** ms an adapter has for a call that waits for nobody. */
@@ -146,6 +145,8 @@ const PROMPT_MS = 10_000;
 export class Adapter {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
+  /** Who hears of a call's events: callbacks come after its answer. */
+  readonly #listeners = new Map<number, (event: Line) => void>();
   readonly notice: Notice;
   journal: Journal | undefined;
   stderr = '';
@@ -195,12 +196,8 @@ export class Adapter {
     this.journal?.note(`E ${name} ${brief(args)}`);
     this.#child.stdin!.write(`${JSON.stringify({ id, call: name, ...args })}\n`);
     const line = await new Promise<Line>((resolve, reject) => {
-      this.#pending.set(id, {
-        name,
-        resolve,
-        reject,
-        onEvent: onEvent as ((event: Line) => void) | undefined,
-      });
+      this.#pending.set(id, { name, resolve, reject });
+      if (onEvent) this.#listeners.set(id, onEvent as (event: Line) => void);
     });
     if (line.unsupported) {
       this.unsupported = line.reason ?? `${name} is not supported`;
@@ -239,7 +236,7 @@ export class Adapter {
       return;
     }
     if (line.event !== undefined) {
-      this.#pending.get(line.call ?? -1)?.onEvent?.(line);
+      this.#listeners.get(line.call ?? -1)?.(line);
     } else if (line.id !== undefined) {
       const pending = this.#pending.get(line.id);
       this.#pending.delete(line.id);

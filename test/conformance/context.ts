@@ -405,6 +405,11 @@ export class T {
     }
   }
 
+  /** From now on the row has IPv4 too: addresses everywhere (`t.p.ipv4`), and the peers hear 224.0.0.119. */
+  ipv4(): Promise<void> {
+    return this.lab.addIPv4();
+  }
+
   /** A session ID not used before. */
   sid(): number {
     return freshSid();

@@ -14,11 +14,21 @@ const AGENT = fileURLToPath(new URL('./peer-agent.js', import.meta.url));
 export const I1 = 'i1';
 export const I2 = 'i2';
 
+/** IPv4 addresses, given for rows that ask for them; which node has which on which link. */
+const IPV4 = [
+  ['e', I1, '10.77.1.1'],
+  ['p', I1, '10.77.1.2'],
+  ['p2', I1, '10.77.1.3'],
+  ['e', I2, '10.77.2.1'],
+  ['q', I2, '10.77.2.4'],
+] as const;
+
 export class RowLab {
   readonly p: Peer;
   readonly p2: Peer;
   readonly q: Peer;
   readonly #lab: Lab;
+  #hasIPv4 = false;
 
   private constructor(lab: Lab, notice: Notice) {
     this.#lab = lab;
@@ -75,6 +85,30 @@ export class RowLab {
   /** Gives E's interface another ULA; returns it. */
   renumber(link: string): Promise<string> {
     return this.#lab.renumber('e', link);
+  }
+
+  /** Gives every node an IPv4 address on each link, and lets the peers hear the IPv4 group too. */
+  async addIPv4(): Promise<void> {
+    this.#hasIPv4 = true;
+    for (const [node, link, address] of IPV4) {
+      await this.#lab.ip(node, 'addr', 'add', `${address}/24`, 'dev', link);
+      await this.#lab.ip(node, 'route', 'replace', '224.0.0.0/4', 'dev', link);
+    }
+    const ofPeers = IPV4.filter(([node]) => node !== 'e');
+    for (const [node, , address] of ofPeers) {
+      for (const each of this.peers) each.scripted.add(address);
+      const peer = this.peers.find(({ name }) => name === node.toUpperCase())!;
+      peer.ipv4 = address;
+      await peer.joinIPv4(address);
+    }
+  }
+
+  /** Takes them away again. */
+  async removeIPv4(): Promise<void> {
+    if (!this.#hasIPv4) return;
+    this.#hasIPv4 = false;
+    for (const [node, link] of IPV4) await this.#lab.ip(node, '-4', 'addr', 'flush', 'dev', link);
+    for (const peer of this.peers) peer.ipv4 = undefined;
   }
 
   close(): Promise<void> {

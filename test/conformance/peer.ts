@@ -57,6 +57,8 @@ export class Peer {
   readonly linkLocal: string;
   /** A ULA: what this peer's messages bear as initiator. */
   global: string;
+  /** Its IPv4 address, in rows that have asked for some. */
+  ipv4: string | undefined;
   /** The row's; set by the runner. */
   journal: Journal | undefined;
   readonly notice: Notice;
@@ -130,10 +132,12 @@ export class Peer {
   /**
    * A UDP socket and a TCP listener on one port, as an initiator of discoveries has them (G-2.8.4-03).
    * `tcp: false`: nobody listens; `reset`: connections are reset at once. `address`: the source of datagrams.
+   * `family: 4`: by IPv4, in rows that have it.
    */
   async pair(options: PairOptions = {}): Promise<Pair> {
     for (let tries = 0; ; tries++) {
-      const pair = new Pair(this, ++this.#lastHandle, ++this.#lastHandle);
+      const { family } = options;
+      const pair = new Pair(this, ++this.#lastHandle, ++this.#lastHandle, family);
       const connection = (conn: Conn): void => {
         pair.connections.push(conn);
         this.notice.changed();
@@ -144,13 +148,13 @@ export class Peer {
         this.#note(`gets by UDP from [${datagram.address}]:${datagram.port} ${showBytes(datagram.bytes)}`);
       });
       try {
-        const { address, family, interfaceAddress, hopLimit } = options;
+        const { address, hopLimit } = options;
         const udp = await this.do('udp', {
           handle: pair.udp,
           port: options.port ?? 0,
           address,
           family,
-          interfaceAddress,
+          interfaceAddress: this.ipv4,
           hopLimit,
           // A port given may be the group's, which other sockets of the peer have too.
           reuse: options.port !== undefined,
@@ -319,7 +323,6 @@ export interface PairOptions {
   readonly reset?: boolean | undefined;
   readonly address?: string | undefined;
   readonly family?: 4 | 6 | undefined;
-  readonly interfaceAddress?: string | undefined;
   readonly hopLimit?: number | undefined;
 }
 
@@ -368,17 +371,20 @@ export class Pair {
   readonly connections: Conn[] = [];
   /** What came to the port by unicast UDP: nothing, if the engine keeps to RFC 8990. */
   readonly datagrams: Datagram[] = [];
+  readonly family: 4 | 6;
   port = 0;
 
-  constructor(peer: Peer, udp: number, server: number) {
+  constructor(peer: Peer, udp: number, server: number, family: 4 | 6 = 6) {
+    this.family = family;
     this.peer = peer;
     this.udp = udp;
     this.server = server;
   }
 
-  /** To the group. */
+  /** To the group: the IPv4 one if the pair was made for that. */
   multicast(...items: readonly Sendable[]): Promise<void> {
-    return this.peer.send(this.udp, items, ALL_GRASP_NEIGHBORS_6, GRASP_LISTEN_PORT);
+    const group = this.family === 4 ? ALL_GRASP_NEIGHBORS_4 : ALL_GRASP_NEIGHBORS_6;
+    return this.peer.send(this.udp, items, group, GRASP_LISTEN_PORT);
   }
 
   unicast(address: string, port: number, ...items: readonly Sendable[]): Promise<void> {

@@ -2,11 +2,16 @@
  * `npm run conformance -- [--adapter graspy|PATH] [--quick] [--json] [--only ID,…] [--jobs N] [--silence MS]
  * [--patience N]`: the suite from the command line. Progress on stderr, the result on stdout; exit code 1 if a row failed, 2 for
  * arguments that make no sense, 3 if no lab can be made here.
+ *
+ * `npm run conformance -- --report docs/CONFORMANCE.md [--adapter NAME]… [RESULT.json]…`: writes the results into that
+ * document, of the engines named (default: this one, and the prototype if there is a copy), or of runs with `--json`.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { labAvailable } from '../lab/netns.js';
 import { CallFailed, Unsupported } from './adapter.js';
 import { Violation } from './peer.js';
+import { withReport } from './report.js';
 import { requirements } from './requirements.js';
 import { adapterCommand, runSuite, type RowResult, type SuiteResult } from './suite.js';
 
@@ -33,15 +38,17 @@ function options(): ReturnType<typeof parse> {
 function parse() {
   return parseArgs({
     options: {
-      adapter: { type: 'string' },
+      adapter: { type: 'string', multiple: true },
       quick: { type: 'boolean' },
       json: { type: 'boolean' },
       only: { type: 'string' },
       jobs: { type: 'string' },
       silence: { type: 'string' },
       patience: { type: 'string' },
+      report: { type: 'string' },
     },
-  }).values;
+    allowPositionals: true,
+  });
 }
 
 function table(result: SuiteResult): string {
@@ -71,29 +78,52 @@ process.on('unhandledRejection', (error) => {
     throw error;
 });
 
-const values = options();
-const adapter = values.adapter ?? 'anima-grasp';
-try {
-  adapterCommand(adapter);
-} catch (error) {
-  usage((error as Error).message);
+const { values, positionals } = options();
+if (values.report === undefined && positionals.length > 0) usage(`what is ${positionals[0]} for?`);
+const both = process.env['GRASPY_DIR'] ? ['anima-grasp', 'graspy'] : ['anima-grasp'];
+const adapters = values.adapter ?? (values.report === undefined ? ['anima-grasp'] : both);
+if (values.report === undefined && adapters.length > 1) usage('one --adapter at a time');
+
+async function run(adapter: string): Promise<SuiteResult> {
+  try {
+    adapterCommand(adapter);
+  } catch (error) {
+    usage((error as Error).message);
+  }
+  const unavailable = labAvailable();
+  if (unavailable !== undefined) {
+    process.stderr.write(`no network namespaces: ${unavailable}\n`);
+    process.exit(3);
+  }
+  return runSuite({
+    adapter,
+    quick: values.quick,
+    only: values.only?.split(',').map((each) => each.trim()),
+    jobs: number(values.jobs, 'jobs'),
+    silenceMs: number(values.silence, 'silence'),
+    patience: number(values.patience, 'patience'),
+    onResult: progress,
+  }).catch((error: unknown) => {
+    if (error instanceof RangeError) usage(error.message);
+    throw error;
+  });
 }
-const unavailable = labAvailable();
-if (unavailable !== undefined) {
-  process.stderr.write(`no network namespaces: ${unavailable}\n`);
-  process.exit(3);
+
+/** What `--json` has written; npm may have put lines in front of it. */
+function earlier(file: string): SuiteResult {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8').trimEnd().split('\n').at(-1)!) as SuiteResult;
+  } catch (error) {
+    return usage(`${file}: ${(error as Error).message}`);
+  }
 }
-const result = await runSuite({
-  adapter,
-  quick: values.quick,
-  only: values.only?.split(',').map((each) => each.trim()),
-  jobs: number(values.jobs, 'jobs'),
-  silenceMs: number(values.silence, 'silence'),
-  patience: number(values.patience, 'patience'),
-  onResult: progress,
-}).catch((error: unknown) => {
-  if (error instanceof RangeError) usage(error.message);
-  throw error;
-});
-process.stdout.write(`${values.json ? JSON.stringify(result) : table(result)}\n`);
-process.exitCode = result.summary.failed > 0 ? 1 : 0;
+
+const results = positionals.map(earlier);
+if (results.length === 0) for (const adapter of adapters) results.push(await run(adapter));
+if (values.report !== undefined) {
+  writeFileSync(values.report, withReport(readFileSync(values.report, 'utf8'), results));
+} else {
+  const [result] = results as [SuiteResult];
+  process.stdout.write(`${values.json ? JSON.stringify(result) : table(result)}\n`);
+}
+process.exitCode = results[0]!.summary.failed > 0 ? 1 : 0;

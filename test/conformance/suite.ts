@@ -14,6 +14,8 @@ import './rows/index.js';
 export interface SuiteOptions {
   /** `anima-grasp` (default), `graspy`, or the path of an adapter program. */
   readonly adapter?: string | undefined;
+  /** The command that starts the adapter, instead. */
+  readonly command?: readonly string[] | undefined;
   /** Leaves out rows that take more than 5 s. */
   readonly quick?: boolean | undefined;
   /** Only these rows: ids, or beginnings of ids that end in `*`. */
@@ -48,6 +50,8 @@ export interface SuiteResult {
   readonly skipped: readonly string[];
   /** Whether the adapter's clock was advanced instead of waiting. */
   readonly clock: boolean;
+  /** Day it was run on, YYYY-MM-DD. */
+  readonly date: string;
   readonly ms: number;
 }
 
@@ -56,10 +60,13 @@ const BUILT_IN: Readonly<Record<string, () => readonly string[]>> = {
     process.execPath,
     fileURLToPath(new URL('./adapters/anima-grasp.js', import.meta.url)),
   ],
-  graspy: () => [
-    'python3',
-    fileURLToPath(new URL('../../../test/conformance/adapters/graspy.py', import.meta.url)),
-  ],
+  graspy: () => {
+    if (!process.env['GRASPY_DIR']) {
+      throw new RangeError('GRASPY_DIR names no copy of the Python prototype');
+    }
+    const adapter = new URL('../../../test/conformance/adapters/graspy.py', import.meta.url);
+    return [process.env['GRASPY_PYTHON'] ?? '/usr/bin/python3', '-B', fileURLToPath(adapter)];
+  },
 };
 
 /** The command that starts an adapter: a known name, a `.js`/`.mjs` or `.py` file, or any program. */
@@ -87,7 +94,7 @@ function chosen(requirement: Requirement, only: readonly string[] | undefined): 
 export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult> {
   const began = now();
   setPatience(options.patience ?? 1);
-  const command = adapterCommand(options.adapter ?? 'anima-grasp');
+  const command = options.command ?? adapterCommand(options.adapter ?? 'anima-grasp');
   const results = new Map<string, RowResult>();
   const skipped: string[] = [];
   const [quickRows, slowRows]: [Row[], Row[]] = [[], []];
@@ -152,6 +159,7 @@ export async function runSuite(options: SuiteOptions = {}): Promise<SuiteResult>
     rows,
     skipped,
     clock: lanes.some((lane) => lane.hello?.capabilities.includes('clock') ?? false),
+    date: new Date().toISOString().slice(0, 10),
     ms: now() - began,
   };
 }
@@ -269,7 +277,8 @@ class Lane {
         this.#adapter = undefined;
       }
     }
-    if (spoilt) {
+    if (!spoilt) await this.#lab?.removeIPv4();
+    else {
       await this.#lab?.close();
       this.#lab = undefined;
     }

@@ -13,6 +13,9 @@ keys = types.ModuleType("quadsk")
 keys.key = "No key"
 keys.iv = None
 sys.modules["quadsk"] = keys
+# Its windows are never opened; where there is no tkinter, it would wait 10 s to say so.
+sys.modules["tkinter"] = types.ModuleType("tkinter")
+sys.modules["tkinter"].font = None
 
 import cbor2
 import grasp

@@ -75,3 +75,12 @@ export function startSample(lab: Lab, node: string, name: 'Briggs' | 'Gray'): Pr
   program.write('N\nN\nN\nN\n\n\n');
   return program;
 }
+
+/** Runs its daemon, a node that only relays; resolves when it is up. */
+export async function startDaemon(lab: Lab, node: string): Promise<Program> {
+  const driver = fileURLToPath(new URL('../../../test/interop/daemon.py', import.meta.url));
+  const stdio = { stdio: ['pipe', 'pipe', 'pipe'] as ['pipe', 'pipe', 'pipe'], env: environment() };
+  const program = new Program(lab.spawn(node, [PYTHON, driver], stdio));
+  await program.output(/GRASP startup function exiting/);
+  return program;
+}

@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import type { HostInit } from '../../src/workers/host-main.js';
+import { osThread, threadTime } from '../../src/workers/thread-time.js';
 import type { FaultOrder } from './faulty.js';
 
 const { name } = workerData as HostInit;
@@ -18,6 +19,12 @@ channel.onmessage = (event: unknown): void => {
     case 'block': {
       const until = performance.now() + (order.ms ?? 0);
       while (performance.now() < until);
+      break;
+    }
+    case 'work': {
+      const ran = (): number => threadTime(osThread()!)!.ranMs;
+      const until = ran() + (order.ms ?? 0);
+      while (ran() < until);
     }
   }
 };

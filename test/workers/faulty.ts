@@ -8,7 +8,7 @@ import { nodeClock } from '../../src/workers/node-clock.js';
 import { workerPlacement } from '../../src/workers/placement.js';
 import { Supervisor, type SupervisorOptions } from '../../src/workers/supervisor.js';
 
-export type Fault = 'throw' | 'exit' | 'loop' | 'block';
+export type Fault = 'throw' | 'exit' | 'loop' | 'block' | 'work';
 
 /** The channel on which the workers of this process hear: one faulty engine at a time. */
 export const faultsChannel = (): string => `grasp faults ${process.pid}`;
@@ -17,7 +17,7 @@ export const faultsChannel = (): string => `grasp faults ${process.pid}`;
 export interface FaultOrder {
   readonly host: string;
   readonly fault: Fault;
-  /** `block`: for how long, ms. */
+  /** `block`: for how long, ms. `work`: ms of processor time. */
   readonly ms?: number;
 }
 

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { decodeFirst, encode } from 'cborg';
 import {
   Grasp,
@@ -11,6 +14,7 @@ import { inlinePair } from '../../src/runtime/index.js';
 import { openSimulatedSubstrate } from '../../src/substrate/index.js';
 import type { Substrate, Target } from '../../src/substrate/types.js';
 import { nodeClock } from '../../src/workers/node-clock.js';
+import { osThread, threadTime } from '../../src/workers/thread-time.js';
 import { startFaultyEngine, type Fault, type FaultyEngine } from './faulty.js';
 
 let closing: (() => Promise<void> | void)[] = [];
@@ -236,4 +240,26 @@ describe('RUNTIME: what is busy is not hung', () => {
     const { threads } = await faulty.supervisor.status();
     expect(threads.map((thread) => thread.restarts)).toEqual(threads.map(() => 0));
   });
+
+  test('a worker that works, on a machine that lets it run a fifth of the time only, is left alone', async () => {
+    if (threadTime(osThread() ?? -1) === undefined) return; // The operating system does not tell; see thread-time.ts.
+    const { faulty } = await twoEngines();
+    const asa = await faulty.registerAsa('Briggs');
+    // Bounded by themselves, whatever becomes of this test.
+    const loop = 'const until = Date.now() + 5000; while (Date.now() < until);';
+    const rivals = Array.from({ length: 4 * availableParallelism() }, () =>
+      spawn(process.execPath, ['-e', loop]),
+    );
+    closing.push(() => rivals.forEach((rival) => rival.kill('SIGKILL')));
+    await Promise.all(rivals.map((rival) => once(rival, 'spawn')));
+    const began = performance.now();
+    faulty.fail({ host: 'core', fault: 'work', ms: 250 });
+    // Answered by the core, after its work.
+    await asa.discover('nobody has it', { timeoutMs: 0 });
+    const took = performance.now() - began;
+    const { threads } = await faulty.supervisor.status();
+    expect(threads.map((thread) => thread.restarts)).toEqual(threads.map(() => 0));
+    // Longer than hungAfterMs, or nothing was shown.
+    expect(took).toBeGreaterThan(600);
+  }, 60_000);
 });

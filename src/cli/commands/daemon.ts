@@ -5,9 +5,13 @@ import { readyEvent } from '../ready.js';
 
 /** Until SIGINT or SIGTERM. */
 export async function daemon(context: CommandContext): Promise<Exit> {
-  return withEngine(context, async (grasp) => {
-    context.output.event(await readyEvent(grasp));
-    await interrupted(context.signal);
-    return Exit.done;
-  });
+  return withEngine(
+    context,
+    async (grasp) => {
+      context.output.event(await readyEvent(grasp));
+      await interrupted(context.signal);
+      return Exit.done;
+    },
+    'lasting',
+  );
 }

@@ -1,6 +1,7 @@
 /** `grasp discover NAME`: who offers an objective, as the answers come (RFC 8990 §2.5.4). */
 import { withAsa, type CommandContext } from '../command.js';
 import { Exit } from '../exit.js';
+import { toMicroseconds } from '../output.js';
 
 export interface DiscoverOptions {
   /** How long to collect answers, ms; absent: 100 × loop count (RFC 8990 §2.5.4.3). */
@@ -16,9 +17,10 @@ export async function discover(
   name: string,
   options: DiscoverOptions,
 ): Promise<Exit> {
-  const { output, signal } = context;
+  const { output, signal, clock } = context;
   return withAsa(context, 'discover', async (asa) => {
     let found = 0;
+    const from = clock.now();
     const discovery = asa.discover(name, {
       signal,
       ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
@@ -28,7 +30,17 @@ export async function discover(
       found++;
       const { address, port, protocol, diverted, expiresAt } = locator;
       const by = locator.interface ?? null;
-      output.event({ event: 'locator', address, port, protocol, interface: by, diverted, expiresAt });
+      const afterMs = toMicroseconds(clock.now() - from);
+      output.event({
+        event: 'locator',
+        address,
+        port,
+        protocol,
+        interface: by,
+        diverted,
+        expiresAt,
+        afterMs,
+      });
       if (options.first === true) break;
     }
     if (found > 0) return Exit.done;

@@ -3,6 +3,7 @@ import { toFloodLocator } from '../api.js';
 import { GRASP_DEF_TIMEOUT, GraspError, MAX_UINT32 } from '../../protocol/index.js';
 import { pause, withAsa, type CommandContext } from '../command.js';
 import { Exit, usageError } from '../exit.js';
+import { toMicroseconds } from '../output.js';
 import { inForm, type FormedValue } from '../values.js';
 
 export interface FloodOptions {
@@ -48,8 +49,9 @@ export async function flood(
       ...(loopCount === undefined ? {} : { loopCount }),
     });
     for (;;) {
+      const at = toMicroseconds(clock.now());
       await asa.flood([{ objective, locator }], { ttlMs, signal });
-      output.event({ event: 'sent', name, value: objective.value, ttl: ttlMs });
+      output.event({ event: 'sent', name, value: objective.value, ttl: ttlMs, at });
       if (every === undefined) return Exit.done;
       await pause(clock, every * 1000, signal);
       // The way to end it.

@@ -1,8 +1,9 @@
 /** `grasp get-flood NAME`: what has been flooded for an objective (RFC 8990 §2.5.6.2). */
-import type { Asa, TaggedObjective } from '../api.js';
+import type { Asa, Grasp, TaggedObjective } from '../api.js';
 import { pause, withAsa, type CommandContext } from '../command.js';
 import { Exit } from '../exit.js';
-import { shownLocator, type CliEvent } from '../output.js';
+import { readyEvent } from '../ready.js';
+import { shownLocator, toMicroseconds, type CliEvent } from '../output.js';
 
 export interface GetFloodOptions {
   /** Show what comes until interrupted. */
@@ -16,11 +17,11 @@ export async function getFlood(
   name: string,
   options: GetFloodOptions,
 ): Promise<Exit> {
-  const { output, signal } = context;
-  return withAsa(context, 'get-flood', async (asa) => {
-    if (options.watch === true) return watch(context, asa, name);
+  const { output, signal, clock } = context;
+  return withAsa(context, 'get-flood', async (asa, grasp) => {
+    if (options.watch === true) return watch(context, grasp, asa, name);
     const entries = await first(context, asa, name, options.timeout ?? 0);
-    for (const entry of entries) output.event(valueEvent(entry));
+    for (const entry of entries) output.event(valueEvent(entry, clock.now()));
     if (entries.length > 0) return Exit.done;
     signal.throwIfAborted();
     output.warn(`grasp: nothing is flooded for ${name}`);
@@ -53,17 +54,21 @@ async function first(
 }
 
 /** Entries that are new or changed, until interrupted: that is the way to end it. */
-async function watch({ output, signal }: CommandContext, asa: Asa, name: string): Promise<Exit> {
-  let shown = new Map<string, string>();
+async function watch(context: CommandContext, grasp: Grasp, asa: Asa, name: string): Promise<Exit> {
+  const { output, signal, clock } = context;
+  const ready = await readyEvent(grasp);
+  let shown: Map<string, string> | undefined;
   try {
     for await (const entries of asa.watchFlood(name, { signal })) {
+      // From the first answer on nothing is missed.
+      if (shown === undefined) output.event(ready);
       const now = new Map<string, string>();
       // The newest comes first from the cache, and last on the screen.
       for (const entry of [...entries].reverse()) {
         const key = JSON.stringify(entry.locator && { ...entry.locator, expiresAt: 0, interface: undefined });
         const content = `${entry.expiresAt} ${Buffer.from(entry.encodedValue).toString('hex')}`;
         now.set(key, content);
-        if (shown.get(key) !== content) output.event(valueEvent(entry));
+        if (shown?.get(key) !== content) output.event(valueEvent(entry, clock.now()));
       }
       shown = now;
     }
@@ -73,7 +78,7 @@ async function watch({ output, signal }: CommandContext, asa: Asa, name: string)
   return Exit.done;
 }
 
-function valueEvent(entry: TaggedObjective): CliEvent {
+function valueEvent(entry: TaggedObjective, at: number): CliEvent {
   const { name, value, locator, expiresAt } = entry;
   return {
     event: 'value',
@@ -83,5 +88,6 @@ function valueEvent(entry: TaggedObjective): CliEvent {
     interface: entry.interface ?? null,
     expiresAt,
     source: 'flood',
+    at: toMicroseconds(at),
   };
 }

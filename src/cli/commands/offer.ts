@@ -23,16 +23,21 @@ export async function offer(
   value: FormedValue,
   options: OfferOptions,
 ): Promise<Exit> {
-  return withAsa(context, 'offer', async (asa, grasp) => {
-    const server = new OfferServer(context, value, options);
-    const objective = await asa.registerObjective({
-      name,
-      negotiate: true,
-      overlap: true,
-      dryRun: options.dryRun === true,
-    });
-    return server.serve(grasp, objective);
-  });
+  return withAsa(
+    context,
+    'offer',
+    async (asa, grasp) => {
+      const server = new OfferServer(context, value, options);
+      const objective = await asa.registerObjective({
+        name,
+        negotiate: true,
+        overlap: true,
+        dryRun: options.dryRun === true,
+      });
+      return server.serve(grasp, objective);
+    },
+    'lasting',
+  );
 }
 
 class OfferServer {

@@ -17,21 +17,26 @@ export async function publish(
   options: PublishOptions,
 ): Promise<Exit> {
   const { output, signal } = context;
-  return withAsa(context, 'publish', async (asa, grasp) => {
-    const objective = await asa.registerObjective({
-      name,
-      synchronize: true,
-      overlap: true,
-      rapid: options.rapid === true,
-    });
-    await objective.listenSynchronize(inForm(value.bytes, value.form));
-    const { objectives } = await grasp.status();
-    const place = objectives
-      .find((each) => each.name === name)
-      ?.listening.find(({ asa: by, kind }) => by === asa.name && kind === 'synchronize');
-    output.event(await readyEvent(grasp, { objective: name, port: place?.port ?? 0 }));
-    await interrupted(signal);
-    await objective.stopSynchronize();
-    return Exit.done;
-  });
+  return withAsa(
+    context,
+    'publish',
+    async (asa, grasp) => {
+      const objective = await asa.registerObjective({
+        name,
+        synchronize: true,
+        overlap: true,
+        rapid: options.rapid === true,
+      });
+      await objective.listenSynchronize(inForm(value.bytes, value.form));
+      const { objectives } = await grasp.status();
+      const place = objectives
+        .find((each) => each.name === name)
+        ?.listening.find(({ asa: by, kind }) => by === asa.name && kind === 'synchronize');
+      output.event(await readyEvent(grasp, { objective: name, port: place?.port ?? 0 }));
+      await interrupted(signal);
+      await objective.stopSynchronize();
+      return Exit.done;
+    },
+    'lasting',
+  );
 }

@@ -36,6 +36,39 @@ const refused: MulticastHandlerEvent = { type: 'message.refused', reason: 'messa
 const lost: MulticastHandlerEvent = { type: 'security.lost' };
 const up: MulticastHandlerEvent = { type: 'security.up' };
 
+const dull: MulticastHandlerEvent = { type: 'dull' };
+
+/** As DULL nodes send them. */
+const near: DiscoveryMessage = { ...asked, objective: { ...asked.objective, loopCount: 1 } };
+const nearFlood: FloodMessage = {
+  ...flooded,
+  objectives: [
+    { objective: { name: 'AN_ACP', flags: 4, loopCount: 1, value: undefined }, locator: undefined },
+    { objective: { name: 'AN_Proxy', flags: 4, loopCount: 1, value: undefined }, locator: undefined },
+  ],
+};
+const nearby = (from: Partial<Arrival> = {}): MulticastHandlerEvent => ({
+  type: 'message.discovery',
+  message: near,
+  bytes,
+  arrival: { ...arrival, ...from },
+});
+const floodedNearby = (
+  loopCounts: readonly number[],
+  from: Partial<Arrival> = {},
+): MulticastHandlerEvent => ({
+  type: 'message.flood',
+  message: {
+    ...nearFlood,
+    objectives: nearFlood.objectives.map(({ objective, locator }, i) => ({
+      objective: { ...objective, loopCount: loopCounts[i]! },
+      locator,
+    })),
+  },
+  bytes,
+  arrival: { ...arrival, ...from },
+});
+
 const facts = (own: boolean, supports: boolean, knows: boolean): Partial<MulticastHandlerPort> => ({
   isOwn: () => own,
   supports: () => supports,
@@ -57,6 +90,15 @@ const looped = (loopCount: number): MulticastHandlerEvent => ({
   bytes,
   arrival,
 });
+
+/** Of a DULL instance: everything that would make another node answer, divert or relay is true. */
+const dullFacts = (serves: boolean, supports: boolean, own = false): Partial<MulticastHandlerPort> => ({
+  ...facts(own, supports, true),
+  serves: () => serves,
+  answersRapidly: () => true,
+  canRelay: () => true,
+});
+const discarded = (reason: string) => ({ state: 'dull', effects: [['count', reason] as const] });
 
 const on = casesOf<MulticastHandlerPort, MulticastHandlerEvent>();
 const counted = (reason: string) => ({ state: 'handling', effects: [['count', reason] as const] });
@@ -223,6 +265,122 @@ const cases: MachineCase[] = [
       ],
     },
     facts(false, true, false),
+  ),
+  on('§2.5.2 the instance is a DULL one', [], dull, { state: 'dull', effects: [] }, nobody),
+  on('P-6.4-01 and stays one when security comes', [dull], up, { state: 'dull', effects: [] }, nobody),
+  on('G-2.5.2-03 or goes', [dull], lost, { state: 'dull', effects: [] }, nobody),
+  on(
+    'G-2.5.2-09 DULL: a discovery of what it supports is answered',
+    [dull],
+    nearby(),
+    {
+      state: 'dull',
+      effects: [
+        ['respond', near, arrival],
+        ['count', 'multicast.discovery.answered'],
+      ],
+    },
+    dullFacts(true, true),
+  ),
+  on(
+    'G-2.5.2-08 -10 DULL: one of what it does not support is neither diverted, nor relayed, nor answered rapidly',
+    [dull],
+    nearby(),
+    discarded('multicast.discovery.unknown'),
+    dullFacts(true, false),
+  ),
+  on(
+    'G-2.5.2-11 DULL: a discovery from beyond the link is discarded',
+    [dull],
+    nearby({ address: 'fd00::1' }),
+    discarded('dull.source'),
+    dullFacts(true, true),
+  ),
+  ...[0, 2, 255].map((loopCount) =>
+    on(
+      `G-2.5.2-06 DULL: a discovery with loop count ${loopCount} is discarded`,
+      [dull],
+      looped(loopCount),
+      discarded('dull.loop-count'),
+      dullFacts(true, true),
+    ),
+  ),
+  on(
+    'G-2.5.2-07 DULL: a discovery of what is not of its service is discarded',
+    [dull],
+    nearby(),
+    discarded('dull.objective'),
+    dullFacts(false, true),
+  ),
+  on(
+    '§2.7 DULL: its own discovery',
+    [dull],
+    nearby(),
+    discarded('multicast.own'),
+    dullFacts(true, true, true),
+  ),
+  on(
+    'G-2.5.2-03 DULL: a flood of the link is taken',
+    [dull],
+    floodedNearby([1, 1]),
+    {
+      state: 'dull',
+      effects: [
+        ['takeFlood', nearFlood, bytes, arrival],
+        ['count', 'multicast.flood.taken'],
+      ],
+    },
+    dullFacts(true, false),
+  ),
+  on(
+    'G-2.5.2-11 DULL: a flood from beyond the link is discarded',
+    [dull],
+    floodedNearby([1, 1], { address: '2001:db8::1' }),
+    discarded('dull.source'),
+    dullFacts(true, false),
+  ),
+  on(
+    'G-2.5.2-11 DULL: by IPv4, too',
+    [dull],
+    floodedNearby([1, 1], { address: '192.0.2.1' }),
+    discarded('dull.source'),
+    dullFacts(true, false),
+  ),
+  ...[
+    [2, 1],
+    [1, 2],
+    [1, 0],
+    [255, 255],
+  ].map((loopCounts) =>
+    on(
+      `G-2.5.2-06 DULL: a flood with loop counts ${loopCounts.join(' and ')} is discarded as a whole`,
+      [dull],
+      floodedNearby(loopCounts),
+      discarded('dull.loop-count'),
+      dullFacts(true, false),
+    ),
+  ),
+  on(
+    'G-2.5.2-07 DULL: a flood about something else, too, is discarded as a whole',
+    [dull],
+    floodedNearby([1, 1]),
+    discarded('dull.objective'),
+    dullFacts(false, false),
+  ),
+  on(
+    '§2.7 DULL: its own flood',
+    [dull],
+    floodedNearby([1, 1]),
+    discarded('multicast.own'),
+    dullFacts(true, false, true),
+  ),
+  on('G-2.8.13-02 DULL: M_NOOP is ignored', [dull], noop, discarded('multicast.ignored'), nobody),
+  on(
+    'G-2.8.2-07 DULL: what cannot be understood is counted',
+    [dull],
+    refused,
+    discarded('multicast.refused.message.unknown-type'),
+    nobody,
   ),
 ];
 

@@ -32,13 +32,23 @@ const closed: ResponseConnectionEvent = { type: 'stream.closed' };
 const expired: ResponseConnectionEvent = { type: 'timer.expired' };
 const stopped: ResponseConnectionEvent = { type: 'stopped' };
 
-const on = casesOf<ResponseConnectionPort, ResponseConnectionEvent>();
+const cased = casesOf<ResponseConnectionPort, ResponseConnectionEvent>();
+/** Of an instance that takes every response, unless the facts say otherwise. */
+const on: typeof cased = (name, path, event, expected, facts = { refusal: () => undefined }) =>
+  cased(name, path, event, expected, facts);
 
 const cases: MachineCase[] = [
   on('G-2.8.4-02 a response is delivered and the connection closed', [], response, {
     state: 'done',
     effects: [['stopTimer'], ['deliver', message], ['close'], ['release']],
   }),
+  on(
+    'G-2.5.2-10 a DULL instance takes no response with a Divert: counted by reason, and closed',
+    [],
+    response,
+    { state: 'done', effects: [['stopTimer'], ['count', 'dull.locator'], ['close'], ['release']] },
+    { refusal: () => 'locator' },
+  ),
   on('§2.5.6.3 a value is delivered and the connection closed', [], value, {
     state: 'done',
     effects: [['stopTimer'], ['deliverValue', synch], ['close'], ['release']],

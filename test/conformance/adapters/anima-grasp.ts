@@ -13,6 +13,7 @@ import {
   tagged_objective,
 } from '../../../src/api/graspi/index.js';
 import { Grasp, type GraspOptions } from '../../../src/index.js';
+import { announce, announced } from './announcing.js';
 import { NotSupported, serveAdapter, type Arguments } from './serve.js';
 
 type Facade = ReturnType<typeof createGraspi>;
@@ -50,6 +51,8 @@ const engines = new Map<string, Running>();
 const sessions = new Map<string, session_handle>();
 /** Loop counts received last, for calls that leave it to the adapter. */
 const received = new WeakMap<session_handle, { loopCount: number; dry: boolean }>();
+type Report = (name: string, content?: object) => void;
+
 /** A polled call is recognised by the very objective it was made with. */
 const polled = new Map<string, objective>();
 let lastSession = 0;
@@ -135,6 +138,40 @@ function keep(session: session_handle, offer: objective): string {
 const sessionOf = (args: Arguments): session_handle =>
   sessions.get(args['session'] as string) ?? new session_handle();
 
+/**
+ * A waiting call with a callback, each call of which is an event; answered when the call itself has returned: at once,
+ * with noReply.
+ */
+async function calledBack(name: keyof Facade['polling'], args: Arguments, event: Report): Promise<object> {
+  const { facade } = running(args);
+  const hear = (code: number): void => event('callback', { code });
+  const [asa, wanted, peer] = [asaOf(args), asked(args), peerOf(args['peer'])];
+  const timeout = (args['timeoutMs'] as number | undefined) ?? null;
+  const calls: Readonly<Partial<Record<typeof name, () => Promise<readonly [number, ...unknown[]]>>>> = {
+    discover: () => facade.discover(asa, wanted, timeout, { discovery_received: hear }),
+    request_negotiate: () =>
+      facade.request_negotiate(asa, wanted, peer, timeout, { negotiate_step_received: hear }),
+    negotiate_step: () =>
+      facade.negotiate_step(asa, sessionOf(args), stepObjective(args), timeout, {
+        negotiate_step_received: hear,
+      }),
+    listen_negotiate: () => facade.listen_negotiate(asa, wanted, { negotiate_step_received: hear }),
+    synchronize: () => facade.synchronize(asa, wanted, peer, timeout, { synchronization_received: hear }),
+  };
+  const [code] = await calls[name]!();
+  if (code !== 2) check(args, code || 3);
+  return {};
+}
+
+/** The objective of a step: what the call leaves to the adapter is as received last. */
+function stepObjective(args: Arguments): objective {
+  const offer = asked({ ...args, objective: { negotiate: true, ...objectiveOf(args) } });
+  const last = received.get(sessionOf(args));
+  if (objectiveOf(args).loopCount === undefined && last) offer.loop_count = last.loopCount;
+  if (objectiveOf(args).dryRun === undefined && last) offer.dry = last.dry;
+  return offer;
+}
+
 type NegotiateResult = Awaited<ReturnType<Facade['request_negotiate']>>;
 
 function answerOf(args: Arguments, result: NegotiateResult): object {
@@ -166,9 +203,13 @@ serveAdapter(
         'no-security',
         'ipv4',
         'poll',
+        'callback',
+        'notify',
         'report',
         'tcp-discovery',
         'rapid',
+        'dull',
+        'announce',
       ],
     }),
     start: async (args) => {
@@ -178,7 +219,6 @@ serveAdapter(
         ipv4?: boolean;
         interfaces: string[];
       };
-      if (args['dull'] !== undefined) throw new NotSupported('DULL instances');
       const options: GraspOptions = {
         substrate: {
           kind: 'plain',
@@ -187,6 +227,9 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
+        ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
+        // Several labs at once make a machine busy, and a busy thread is no hung one.
+        hungAfterMs: 5_000,
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);
@@ -248,7 +291,8 @@ serveAdapter(
         args,
         await running(args).facade.deregister_objective(asaOf(args), toObjective(objectiveOf(args))),
       ),
-    discover: async (args) => {
+    discover: async (args, event) => {
+      if (args['callback'] === true) return calledBack('discover', args, event);
       if (args['unicast'] !== undefined) throw new NotSupported('discovery sent unicast');
       const { timeoutMs, minimumTtlMs, flush } = args as {
         timeoutMs?: number;
@@ -262,12 +306,14 @@ serveAdapter(
       check(args, code);
       return { locators: found.map(fromLocator) };
     },
-    requestNegotiate: async (args) => {
+    requestNegotiate: async (args, event) => {
+      if (args['callback'] === true) return calledBack('request_negotiate', args, event);
       const timeout = (args['timeoutMs'] as number | undefined) ?? null;
       const call = waiting(args).request_negotiate(asaOf(args), asked(args), peerOf(args['peer']), timeout);
       return answerOf(args, await call);
     },
     listenNegotiate: async (args, event) => {
+      if (args['callback'] === true) return calledBack('listen_negotiate', args, event);
       const { grasp } = running(args);
       const { name: wanted } = objectiveOf(args);
       const listens = async (): Promise<number> =>
@@ -288,14 +334,18 @@ serveAdapter(
         args,
         await running(args).facade.stop_listen_negotiate(asaOf(args), toObjective(objectiveOf(args))),
       ),
-    negotiateStep: async (args) => {
+    negotiateStep: async (args, event) => {
+      if (args['callback'] === true) return calledBack('negotiate_step', args, event);
       const session = sessionOf(args);
-      const offer = asked({ ...args, objective: { negotiate: true, ...objectiveOf(args) } });
-      const last = received.get(session);
-      if (objectiveOf(args).loopCount === undefined && last) offer.loop_count = last.loopCount;
-      if (objectiveOf(args).dryRun === undefined && last) offer.dry = last.dry;
+      const offer = stepObjective(args);
       const timeout = (args['timeoutMs'] as number | undefined) ?? null;
       return answerOf(args, await waiting(args).negotiate_step(asaOf(args), session, offer, timeout));
+    },
+    notify: async (args) => {
+      const [code, changed, calls] = await running(args).facade.notify(asaOf(args));
+      check(args, code);
+      const handles = [...sessions].flatMap(([handle, each]) => (changed.includes(each) ? [handle] : []));
+      return { sessions: handles, calls: calls.map(({ call }) => call) };
     },
     negotiateWait: async (args) => {
       const { facade } = running(args);
@@ -311,7 +361,8 @@ serveAdapter(
       const bytes = info === undefined ? null : Buffer.from(info, 'hex');
       check(args, await running(args).facade.send_invalid(asaOf(args), sessionOf(args), bytes));
     },
-    synchronize: async (args) => {
+    synchronize: async (args, event) => {
+      if (args['callback'] === true) return calledBack('synchronize', args, event);
       const timeout = (args['timeoutMs'] as number | undefined) ?? null;
       const call = waiting(args).synchronize(asaOf(args), asked(args), peerOf(args['peer']), timeout);
       const [code, found] = await call;
@@ -343,6 +394,8 @@ serveAdapter(
         })),
       };
     },
+    announce: async (args) => announce(running(args).grasp, args),
+    announced: async (args) => ({ announced: await announced(running(args).grasp, args['kind'] as string) }),
     expireFlood: async (args) => {
       const locator = args['locator'] as LocatorArgument | null;
       const entry = new tagged_objective(toObjective(objectiveOf(args)), locator && toLocator(locator));

@@ -15,7 +15,7 @@ row('G-2.5.4.1-02', async (t) => {
   t.ok(sameAddress(locators[0]!.address, t.p.global), `address ${locators[0]!.address}`);
 });
 
-row('G-2.5.4.2-01', async (t) => {
+row(['G-2.5.4.2-01', 'G-2.8.4-15'], async (t) => {
   const pair = await t.p.pair({ port: GRASP_LISTEN_PORT, address: t.p.global });
   const call = t.engine.discover(
     await t.asa(),
@@ -34,7 +34,7 @@ row('G-2.5.4.2-01', async (t) => {
   await call;
 });
 
-row('G-2.5.4.2-02', async (t) => {
+row(['G-2.5.4.2-02', 'G-2.8.4-16'], async (t) => {
   await t.listening({ name: 'EX1' });
   const { linkLocal, ula } = t.lab.addresses('i1');
   for (const address of [linkLocal, ula]) {
@@ -73,6 +73,26 @@ row('G-2.5.4.3-01', async (t) => {
   await t.heard(t.p, M_DISCOVERY, { name: 'EX1' });
   await t.heard(t.q, M_DISCOVERY, { name: 'EX1' });
   await call;
+  if (!t.can('ipv4') || !t.can('several-engines')) return;
+  // The same by IPv4.
+  await t.ipv4();
+  const engine = t.otherEngine('ipv4');
+  await engine.start({ interfaces: ['i1', 'i2'], ipv4: true });
+  const asa = await engine.registerAsa();
+  for (const link of ['i1', 'i2']) {
+    const groups = await t.lab.ip('e', '-4', 'maddr', 'show', 'dev', link);
+    t.ok(/\b224\.0\.0\.119\b/.test(groups), `E is no member of 224.0.0.119 on ${link}: ${groups}`);
+  }
+  const again = engine.discover(asa, { name: 'EX2' }, { timeoutMs: 300 });
+  for (const peer of [t.p, t.q]) {
+    const asked = await peer.hears((m, { address }) => m[0] === M_DISCOVERY && address.includes('.'), 1000);
+    t.ok(asked, `${peer.name} hears no M_DISCOVERY at 224.0.0.119`);
+  }
+  await again;
+  await engine.registerObjective(asa, { name: 'EX3', negotiate: true });
+  await engine.listenNegotiate(asa, { name: 'EX3', negotiate: true });
+  const { conn } = await t.response(await t.disc('EX3', { pairOptions: { family: 4 } }));
+  t.equal(conn.remoteAddress, '10.77.1.1', 'where the answer to a discovery by IPv4 comes from');
 });
 
 row('G-2.5.4.3-02', async (t) => {
@@ -91,7 +111,7 @@ row('G-2.5.4.3-02', async (t) => {
   t.equal((await request).objective.value, '05', 'the value the ASA gets');
 });
 
-row(['G-2.5.4.3-03', 'G-2.5.4.3-12'], async (t) => {
+row(['G-2.5.4.3-03', 'G-2.5.4.3-12', 'G-2.8.5-11'], async (t) => {
   const place = locator(t.q.global, 4711);
   await t.learn('EX1', [t.q], { locators: [place] });
   const { message: response } = await t.response(await t.disc('EX1'));

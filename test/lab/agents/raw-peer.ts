@@ -121,10 +121,15 @@ serveCommands({
     }
     return { sent };
   },
-  /** `count` datagrams, in turn from `datagrams`, at `rate` per second. Takes the thread. */
+  /**
+   * `count` datagrams, in turn from `datagrams`, at `rate` per second. Takes the thread. With `stampAt` each is
+   * another one: a number that counts from `stamp` up is written to these four bytes.
+   */
   storm: async (command) => {
     const datagrams = texts(command, 'datagrams').map(bytesOf);
     const [count, perMs] = [number(command, 'count'), number(command, 'rate') / 1000];
+    const stampAt = command['stampAt'];
+    const stamp = typeof command['stamp'] === 'number' ? command['stamp'] : 0;
     const socket = await groupSocket();
     const pause = new Int32Array(new SharedArrayBuffer(4));
     const began = performance.now();
@@ -132,7 +137,16 @@ serveCommands({
     socket.on('error', () => failed++);
     for (let sent = 0; sent < count;) {
       const due = Math.min(count, Math.floor((performance.now() - began) * perMs));
-      for (; sent < due; sent++) socket.send(datagrams[sent % datagrams.length]!);
+      for (; sent < due; sent++) {
+        const datagram = datagrams[sent % datagrams.length]!;
+        if (stampAt === undefined) socket.send(datagram);
+        else {
+          // A copy: what is sent is read later.
+          const stamped = Buffer.from(datagram);
+          stamped.writeUInt32BE(stamp + sent, Number(stampAt));
+          socket.send(stamped);
+        }
+      }
       if (sent < count) Atomics.wait(pause, 0, 0, 1);
     }
     const ms = performance.now() - began;
