@@ -141,7 +141,10 @@ describe('§2.5.5.1 responder', () => {
     const served: unknown[] = [];
     const { grasp } = await bank((session) => served.push(session.value));
     const ghost = await world.until(Stranger.open(world.network, world.clock, 'ghost', ['link']));
+    // Nobody is there any more when the answer comes: the discovery is underway for 5 ms.
+    world.network.link('link').set({ delayMs: 5 });
     void ghost.multicast([1, 1, addressBytes('fd00::99'), ['EX3', 3, 6, 47]], 'link');
+    await world.clock.advance(2);
     await world.until(ghost.close());
     await world.clock.advance(1_000);
     expect(served).toEqual([]);

@@ -192,6 +192,7 @@ interface Facts {
   readonly sessionsFull?: boolean;
   readonly sendBufferFull?: boolean;
   readonly clash?: Clash;
+  readonly late?: boolean;
 }
 
 interface Expected {
@@ -200,7 +201,7 @@ interface Expected {
   readonly context?: object;
 }
 
-/** The facts hold from the event of the case on; before, all is well. */
+/** `late`: the facts hold from the event of the case on; before, all is well. */
 function on(
   name: string,
   path: readonly NegotiationEvent[],
@@ -211,15 +212,18 @@ function on(
   return {
     name,
     run: (machine) => {
+      let full = !facts.late && facts.sessionsFull === true;
       const { port, effects } = recording<NegotiationPort>({
         secure: facts.secure ?? true,
-        sessionsFull: facts.sessionsFull ?? false,
+        get sessionsFull() {
+          return full;
+        },
         sendBufferFull: facts.sendBufferFull ?? false,
         maxMessageBytes: 2_048,
         judgeSessionId: () => facts.clash ?? 'none',
       });
       const input = { port, sessionId: facts.noId ? undefined : SID, name: 'EX3', drawTimeoutMs: 250 };
-      check(machine, input, effects, path, event, expected);
+      check(machine, input, effects, path, event, expected, () => (full = facts.sessionsFull === true));
     },
   };
 }
@@ -369,7 +373,7 @@ const cases: MachineCase[] = [
     [rapidlyAsked],
     connected,
     { state: 'ended', effects: [count('session.limit'), ...over] },
-    { sessionsFull: true },
+    { sessionsFull: true, late: true },
   ),
   on(
     'C-06 the session id is active here: nothing is answered',
