@@ -164,7 +164,9 @@ export class Registrations {
       listen: number,
       kind,
       flags: share && flagsOf(share),
-      value: kind === 'synchronize' ? (registry.published(objective) ?? listen.value) : undefined,
+      // What is given with a new listen is the latest; one that is opened again holds what was given since.
+      value:
+        kind === 'synchronize' ? (listen.open ? registry.published(objective) : listen.value) : undefined,
       client,
       asa,
       objective,

@@ -328,6 +328,17 @@ describe('several session hosts', () => {
       .filter(({ method }) => method === 'setValue')
       .map(({ host, argument }) => [host, decode((argument as [number, Uint8Array])[1]) as unknown]);
 
+  test('D-03 a listen in another host is opened with the value given for it, not with that of before', async () => {
+    const { calls } = await bothListen();
+    const opened = calls
+      .filter(({ method }) => method === 'listen')
+      .map(({ host, argument }) => [host, decode((argument as { value: Uint8Array }).value) as unknown]);
+    expect(opened).toEqual([
+      ['sessions-1', 'a'],
+      ['asa:b', 'b'],
+    ]);
+  });
+
   test('D-03 every host that answers has the latest value; after a stop, before it is confirmed, that of those who remain', async () => {
     const { calls, registrations, a, b } = await bothListen();
     expect(told(calls)).toEqual([['sessions-1', 'b']]);
