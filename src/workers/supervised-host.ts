@@ -254,6 +254,8 @@ export class SupervisedHost {
   #replayFailed(error: unknown): void {
     this.#lastError = asError(error);
     this.#ready.reject(this.#lastError);
+    // Whoever asks from now on waits for the next thread.
+    this.#ready = withResolvers();
     this.#launched?.terminate();
   }
 }

@@ -1,0 +1,56 @@
+/** One supervised host over a thread that is no thread: what becomes of those who wait for it. */
+import { expect, test } from '@jest/globals';
+import { Counters, inlinePair, SimulatedClock } from '../../src/runtime/index.js';
+import { serve } from '../../src/workers/control.js';
+import type { HostSettings } from '../../src/workers/host.js';
+import type { Placement } from '../../src/workers/placement.js';
+import { isPort, toEndpoint } from '../../src/workers/ports.js';
+import { SupervisedHost } from '../../src/workers/supervised-host.js';
+
+test('a replay that fails fails those who wait for it; the thread that comes next can be waited for', async () => {
+  const clock = new SimulatedClock(0);
+  const placement: Placement = {
+    kind: 'inline',
+    world: { clock, random: (bytes) => void bytes.fill(1), toEndpoint },
+    channel: () => inlinePair(clock, { clone: true }),
+    launch: (init, _ports, onExit) => {
+      const control = {
+        ready: () => Promise.resolve(),
+        ping: () => undefined,
+        status: () => ({ actors: [], queues: [], counters: {} }),
+        close: () => Promise.resolve(),
+      };
+      serve(control, toEndpoint(init.control), isPort);
+      return { threadId: 1, terminate: () => clock.defer(() => onExit(undefined)) };
+    },
+  };
+  const refused = new Error('refused');
+  let replays = 0;
+  const host = new SupervisedHost({
+    name: 'sessions-1',
+    role: 'sessions',
+    placement,
+    clock,
+    counters: new Counters(),
+    hungAfterMs: 500,
+    replaced: true,
+    settings: () => ({}) as HostSettings,
+    substrate: () => ({ init: {} as never, ports: [] }),
+    events: { portsChanged: () => undefined },
+    onReady: () => (++replays === 1 ? Promise.reject(refused) : Promise.resolve()),
+    onLost: () => undefined,
+  });
+  const first = host.ready().then(
+    () => 'ready',
+    (error: unknown) => error,
+  );
+  expect(await clock.until(first)).toBe(refused);
+  const second = host.ready().then(
+    () => 'ready',
+    (error: unknown) => error,
+  );
+  expect(await clock.until(second)).toBe('ready');
+  expect(replays).toBe(2);
+  expect(host.restarts).toBe(1);
+  await clock.until(host.stop(1_000));
+});
