@@ -1,6 +1,6 @@
 /** The clients of a core: their data ports, and what each of them asks for. */
 import { DataPort, type Clock, type Endpoint } from '../runtime/index.js';
-import type { FromCore, ToCore } from './core-protocol.js';
+import { weightOf, type FromCore, type ToCore } from './core-protocol.js';
 
 export interface CoreClientsOptions {
   readonly clock: Clock;
@@ -41,7 +41,7 @@ export class CoreClients {
 
   /** To a client that is gone: ignored. */
   send(client: string, event: FromCore): void {
-    this.#ports.get(client)?.send(event);
+    this.#ports.get(client)?.send(event, weightOf(event));
   }
 
   /** The client is behind: what can wait should. */

@@ -100,6 +100,14 @@ export type FromCore =
   | { readonly t: 'done'; readonly call: number; readonly failure: Failure | undefined };
 
 /**
+ * As how many an event counts in the window of its data port: a list of floods as many as it has entries, so that a
+ * client that is behind keeps a few lists from the core, and not a thousand of a thousand entries each.
+ */
+export function weightOf(event: FromCore): number {
+  return event.t === 'floods' ? Math.max(1, event.entries.length) : 1;
+}
+
+/**
  * A discovery that is a request at the same time (RFC 8990 §2.5.5.1). The session host opens the connection to
  * `target`, the source of the discovery, and the session runs there: no stream has to move between threads.
  */

@@ -5,14 +5,15 @@
  */
 import { ErrorCode, type CachedLocator, type GraspError } from '../protocol/index.js';
 import { DataPort, type Clock } from '../runtime/index.js';
-import type {
-  ClientControl,
-  EngineControl,
-  Failure,
-  FloodRecord,
-  FromCore,
-  FromSessions,
-  ToCore,
+import {
+  weightOf,
+  type ClientControl,
+  type EngineControl,
+  type Failure,
+  type FloodRecord,
+  type FromCore,
+  type FromSessions,
+  type ToCore,
 } from '../workers/engine-control.js';
 import { toEndpoint } from '../workers/ports.js';
 import { SessionsLine, toError, type DistributiveOmit } from './sessions-line.js';
@@ -79,6 +80,7 @@ export class Client implements ClientControl {
   attachCore(raw: unknown): void {
     if (this.#core) this.coreLost({ code: ErrorCode.engineLost, detail: 'the core was replaced' });
     const core = new DataPort<ToCore, FromCore>(toEndpoint(raw), this.clock, {
+      countOf: weightOf,
       onEvents: (events) => {
         for (const event of events) this.#fromCore(event);
       },

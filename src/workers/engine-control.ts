@@ -8,6 +8,7 @@ import type { Limits } from '../actors/limits.js';
 import type { DullRules, WireLocator } from '../protocol/index.js';
 import type { Security } from '../substrate/types.js';
 
+export { weightOf } from '../actors/core-protocol.js';
 export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
 export { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 export type {

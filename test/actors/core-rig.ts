@@ -6,6 +6,7 @@
 import { decode, decodeFirst, encode } from 'cborg';
 import ipaddr from 'ipaddr.js';
 import { Core } from '../../src/actors/core.js';
+import { weightOf } from '../../src/actors/core-protocol.js';
 import type {
   AnnouncedListener,
   BoundPort,
@@ -444,6 +445,7 @@ export class FloodClient {
     endpoint: Endpoint,
   ) {
     this.#port = new DataPort<ToCore, FromCore>(endpoint, rig.clock, {
+      countOf: weightOf,
       onEvents: (events) => {
         for (const event of events) {
           const outcome = this.#calls.get(event.call)!;

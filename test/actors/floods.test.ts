@@ -553,6 +553,20 @@ describe('watching', () => {
     await peer.multicast(flood('EX1', { sid: 5_001, value: 7 }));
     expect(lazy.told.length).toBe(1_026);
   });
+
+  test('a list counts as many as it has entries: long ones do not pile up before a client that is behind', async () => {
+    await two();
+    const lazy = engine.lazyFloodClient();
+    for (let i = 0; i < 300; i++)
+      await peer.multicast(flood('EX1', { sid: i, value: i, tag: tcp6('fd00::51', i + 1) }));
+    lazy.watch('EX1');
+    await rig.clock.settle();
+    for (let i = 0; i < 50; i++)
+      await peer.multicast(flood('EX1', { sid: 1_000 + i, value: i, tag: tcp6('fd00::51', 1) }));
+    expect(lazy.told.map((entries) => entries.length)).toEqual([300, 300, 300, 300]);
+    await lazy.confirm(1_200);
+    expect(lazy.told.length).toBe(5);
+  });
 });
 
 describe('security (§2.5.1)', () => {
