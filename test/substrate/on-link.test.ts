@@ -23,6 +23,20 @@ describe('the interface of an IPv4 multicast, from its source', () => {
     expect(onLink('10.0.0.1', [])).toBeUndefined();
   });
 
+  test('is found without reading the host’s interfaces again for every datagram', () => {
+    let read = 0;
+    const many = Array.from({ length: 50 }, (_, n) => ({
+      name: `veth${n}`,
+      get networks() {
+        read++;
+        return [`10.0.${n}.1/24`];
+      },
+    }));
+    for (let n = 0; n < 1_000; n++) expect(onLink(`10.0.${n % 50}.9`, many)).toBe(`veth${n % 50}`);
+    expect(read).toBe(50);
+    expect(onLink('10.0.7.9', [{ name: 'default', networks: ['192.0.2.1/0'] }])).toBe('default');
+  });
+
   test('cannot be told of two interfaces on one subnet; nested subnets and a second address are no harm', () => {
     expect(sharedSubnets(interfaces)).toEqual([]);
     const twice = [

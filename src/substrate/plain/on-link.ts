@@ -7,20 +7,50 @@ export interface Ipv4Interface {
   readonly networks: readonly string[];
 }
 
+/** One subnet; what its addresses have in common, as a number. */
+interface Subnet {
+  readonly name: string;
+  /** Bits behind the prefix. */
+  readonly hostBits: number;
+  readonly prefix: number;
+}
+
+/** By list: a host with many interfaces is not to be read again for every datagram. */
+const known = new WeakMap<readonly Ipv4Interface[], readonly Subnet[]>();
+
 /**
  * The interface on whose subnet an IPv4 address lies, by the longest prefix; undefined if it lies on none. Node does
- * not tell the interface of an IPv4 multicast, so this has to.
+ * not tell the interface of an IPv4 multicast, so this has to. The list is read once: it must not change.
  */
 export function onLink(address: string, interfaces: readonly Ipv4Interface[]): string | undefined {
-  const parsed = ipaddr.IPv4.parse(address);
-  let found: { name: string; length: number } | undefined;
-  for (const { name, networks } of interfaces) {
-    for (const network of networks) {
-      const [base, length] = ipaddr.IPv4.parseCIDR(network);
-      if (parsed.match(base, length) && length > (found?.length ?? -1)) found = { name, length };
-    }
-  }
-  return found?.name;
+  let subnets = known.get(interfaces);
+  if (!subnets) known.set(interfaces, (subnets = subnetsOf(interfaces)));
+  const number = numberOf(address);
+  return subnets.find(({ hostBits, prefix }) => prefixOf(number, hostBits) === prefix)?.name;
+}
+
+/** The longest prefix first. */
+function subnetsOf(interfaces: readonly Ipv4Interface[]): readonly Subnet[] {
+  return interfaces
+    .flatMap(({ name, networks }) =>
+      networks.map((network) => {
+        const [base, length] = ipaddr.IPv4.parseCIDR(network);
+        const hostBits = 32 - length;
+        return { name, hostBits, prefix: prefixOf(numberOf(base.toString()), hostBits) };
+      }),
+    )
+    .sort((a, b) => a.hostBits - b.hostBits);
+}
+
+function prefixOf(number: number, hostBits: number): number {
+  return Math.floor(number / 2 ** hostBits);
+}
+
+/** Of an address in the form the system gives. */
+function numberOf(address: string): number {
+  let number = 0;
+  for (const octet of address.split('.')) number = number * 256 + Number(octet);
+  return number;
 }
 
 /**
