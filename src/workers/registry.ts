@@ -195,6 +195,8 @@ export class Registry {
   }
 
   holdPort(host: string, objective: string, port: number): void {
+    // Deregistered while its port was being opened: nobody would ever forget it.
+    if (!this.objectives.has(objective)) return;
     const held = this.#ports.get(objective) ?? new Map<string, number>();
     this.#ports.set(objective, held.set(host, port));
   }

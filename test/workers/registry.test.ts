@@ -340,6 +340,15 @@ describe('ports', () => {
     expect(reg.portOf('sessions-1', 'EX3')).toBe(0);
   });
 
+  test('a port that was opened while its objective was deregistered is not remembered', () => {
+    const reg = registry();
+    const asa = reg.addAsa('main', 'Briggs');
+    reg.addObjective(asa, registration('EX3'));
+    reg.removeObjective(asa, 'EX3');
+    reg.holdPort('sessions-1', 'EX3', 40_001);
+    expect(reg.portOf('sessions-1', 'EX3')).toBe(0);
+  });
+
   test('wire.md §8 names are opaque: the ports of "A\\nEX3" are not those of "EX3"', () => {
     const reg = registry();
     const asa = reg.addAsa('main', 'Briggs');
