@@ -353,9 +353,6 @@ export class Discoveries {
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
     const key = discoveredKey(locator);
     if (seen.has(key)) return;
-    const { counters, limits } = this.#options;
-    // Whoever is on the link may answer as often as the discovery lasts.
-    if (seen.size >= limits.discoveryLocators) return counters.add('discovery.locators');
     seen.add(key);
     if (client !== RAPID) this.#options.send(client, { t: 'found', call, locator });
   }

@@ -568,20 +568,6 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
     engine.core.detachClient('never seen');
   });
 
-  test('A-3-02 limits.discoveryLocators: a peer that answers on and on fills nobody’s memory', async () => {
-    await two({ limits: { discoveryLocators: 3 } });
-    const found = await engine.client().discover('EX3');
-    const [heard] = peer.heard;
-    await peer.respond(heard!, 60_000, tcp6(Q, 1), tcp6(Q, 2));
-    await peer.respond(heard!, 60_000, tcp6(Q, 3), tcp6(Q, 4));
-    await peer.respond(heard!, 60_000, tcp6(Q, 5), tcp6(Q, 1));
-    expect(found.ports).toEqual([1, 2, 3]);
-    expect(engine.counters.get('discovery.locators')).toBe(2);
-    // What there was no room for is cached all the same.
-    expect((await engine.client('other').discover('EX3')).ports).toEqual([1, 2, 3]);
-    expect(engine.queue('discovery.cache').length).toBe(5);
-  });
-
   test('A-3-02 limits.discoverySessions: one more gives overload (43), the others go on', async () => {
     await two({ limits: { discoverySessions: 2 } });
     const client = engine.client();
