@@ -353,6 +353,9 @@ export class Discoveries {
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
     const key = discoveredKey(locator);
     if (seen.has(key)) return;
+    // A discovery may run for long, and anybody on the link may answer it, with as many locators as there are ports.
+    const { counters, limits } = this.#options;
+    if (seen.size >= limits.discoveryLocators) return counters.add('discovery.locators');
     seen.add(key);
     if (client !== RAPID) this.#options.send(client, { t: 'found', call, locator });
   }

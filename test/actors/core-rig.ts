@@ -136,10 +136,11 @@ export class CoreRig {
     return lone;
   }
 
-  async peer(name: string, choice: NodeChoice = {}): Promise<MulticastPeer> {
+  /** `deaf`: it hears no multicast; what it hears has to be CBOR. */
+  async peer(name: string, choice: NodeChoice & { deaf?: boolean } = {}): Promise<MulticastPeer> {
     const { substrate, node } = await this.substrate(name, choice);
     const peer = new MulticastPeer(this, substrate, node);
-    await this.run(peer.open());
+    await this.run(peer.open(choice.deaf));
     return peer;
   }
 
@@ -529,7 +530,7 @@ export class MulticastPeer {
     readonly node: SimulatedNode,
   ) {}
 
-  async open(): Promise<void> {
+  async open(deaf = false): Promise<void> {
     for (const { name } of this.substrate.environment.interfaces) {
       const pair = await this.substrate.openPair(name, {
         onStream: (stream) => {
@@ -541,6 +542,7 @@ export class MulticastPeer {
         onLost: () => this.#pairs.delete(name),
       });
       this.#pairs.set(name, pair);
+      if (deaf) continue;
       await this.substrate.openReceiver(
         name,
         (datagram) => {
