@@ -262,6 +262,7 @@ describe('discover', () => {
         'interface',
         'diverted',
         'expiresAt',
+        'afterMs',
       ]);
       expect(line).toMatchObject({ event: 'locator', protocol: 'tcp', interface: 'l1', diverted: false });
     }
@@ -372,10 +373,13 @@ describe('flood, get-flood and daemon', () => {
       '--json',
     );
     expect(flood).toMatchObject({ exit: Exit.done, stderr: '' });
-    expect(flood.lines).toEqual([{ event: 'sent', name: 'EX1', value: ['NZD', 7], ttl: 9_000 }]);
+    expect(flood.lines).toEqual([
+      { event: 'sent', name: 'EX1', value: ['NZD', 7], ttl: 9_000, at: expect.any(Number) },
+    ]);
     const shown = await watch.line(event('value'));
     expect(shown).toEqual({
       event: 'value',
+      at: expect.any(Number),
       name: 'EX1',
       value: ['NZD', 7],
       locator: LOCATOR,
@@ -385,13 +389,15 @@ describe('flood, get-flood and daemon', () => {
     });
     expect(shown['expiresAt']).toBeGreaterThanOrEqual(before + 8_999);
     expect((await waiting.run).exit).toBe(Exit.done);
-    expect(waiting.lines).toEqual([{ ...shown, expiresAt: expect.any(Number) }]);
+    expect(waiting.lines).toEqual([{ ...shown, at: expect.any(Number), expiresAt: expect.any(Number) }]);
 
     // Another tag is another entry; the entry that did not change is not shown again.
     await run('flood', 'EX1', '8', '--ttl', '0', '--locator', 'host.example:1/udp');
     await watch.line((line) => line['value'] === 8);
-    expect(watch.lines.map((line) => line['value'])).toEqual([['NZD', 7], 8]);
-    expect(watch.lines[1]).toMatchObject({
+    const [first, ...values] = watch.lines;
+    expect(first).toMatchObject({ event: 'ready' });
+    expect(values.map((line) => line['value'])).toEqual([['NZD', 7], 8]);
+    expect(values[1]).toMatchObject({
       locator: { address: 'host.example', port: 1, protocol: 'udp' },
       expiresAt: 0,
     });

@@ -63,5 +63,7 @@ labDescribe('the conformance suite', () => {
     expect(await conformance('--only', 'G-0-00')).toMatchObject({ code: 2, stderr: 'no row G-0-00\n' });
     expect(await conformance('--adapter', './nobody')).toMatchObject({ code: 2 });
     expect(await conformance('--jobs', 'many')).toMatchObject({ code: 2 });
+    expect(await conformance('a.json')).toMatchObject({ code: 2, stderr: 'what is a.json for?\n' });
+    expect(await conformance('--report', 'x.md', 'none.json')).toMatchObject({ code: 2 });
   }, 60_000);
 });

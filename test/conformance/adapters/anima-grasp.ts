@@ -228,8 +228,6 @@ serveAdapter(
         },
         sessionWorkers: 1,
         ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
-        // Several labs at once make a machine busy, and a busy thread is no hung one.
-        hungAfterMs: 5_000,
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
       const grasp = await Grasp.start(options);

@@ -1,5 +1,5 @@
 /**
- * `npm run conformance:broken -- [--jobs N] [--patience N] [--only TEXT]`: the suite against deliberately broken
+ * `npm run conformance:broken -- [--jobs N] [--patience N] [--only TEXT,…]`: the suite against deliberately broken
  * engines, each of which it must name the row for. Exit code 1 if one gets by.
  */
 import { readFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { adapterCommand, runSuite, type RowResult, type SuiteResult } from '../s
 import { brokenApis } from './api-engines.js';
 import { changed } from './change.js';
 import { brokenEngines, CONTROL, type BrokenEngine } from './engines.js';
+import { brokenSessions } from './sessions.js';
 
 const PATCH = new URL('./patch.js', import.meta.url).href;
 const COMPILED = new URL('../../../', import.meta.url);
@@ -23,8 +24,9 @@ const { values } = parseArgs({
   options: { jobs: { type: 'string' }, patience: { type: 'string' }, only: { type: 'string' } },
 });
 const patience = Number(values.patience ?? 1);
-const engines = [...brokenEngines, ...brokenApis].filter(({ name, row }) =>
-  `${row} ${name}`.includes(values.only ?? ''),
+const wanted = (values.only ?? '').split(',');
+const engines = [...brokenEngines, ...brokenSessions, ...brokenApis].filter(({ name, row }) =>
+  wanted.some((each) => `${row} ${name}`.includes(each)),
 );
 
 // A change that no longer finds its place breaks nothing: said at once.
