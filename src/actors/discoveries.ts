@@ -11,6 +11,7 @@ import {
   encodedSize,
   encodeMessage,
   ErrorCode,
+  Link,
   M_DISCOVERY,
   MAX_MULTICAST_SIZE,
   MAX_UINT32,
@@ -18,6 +19,7 @@ import {
   parseAddress,
   ownLocator,
   rapidValue,
+  RecencyList,
   responseExpiry,
   type CachedLocator,
   type DiscoveredLocator,
@@ -75,12 +77,20 @@ interface Session {
   actor: Actor<typeof discoverySessionMachine> | undefined;
 }
 
+/** A discovery that is over, with the initiator fields it was sent with. */
+interface Ended {
+  readonly sessionId: number;
+  readonly initiators: readonly Uint8Array[];
+}
+
 export class Discoveries {
   readonly cache: DiscoveryCache;
   readonly #options: DiscoveriesOptions;
   readonly #sessions = new Map<number, Session>();
   readonly #byCall = new Map<string, Session>();
-  readonly #recent = new Map<number, readonly Uint8Array[]>();
+  /** Those that are over, by session id, and in the order of their end. */
+  readonly #recent = new Map<number, Link<Ended>>();
+  readonly #ended = new RecencyList<Ended>();
   readonly #byName = new Map<string, Set<Session>>();
   #askingForValues = 0;
   /** Who waits for the answer of a discovery that is a request, by the number of its call. */
@@ -104,7 +114,8 @@ export class Discoveries {
 
   /** Whether (session id, initiator) is a discovery of this engine, under way or recent (§2.7). */
   isOwn(sessionId: number, initiator: Uint8Array): boolean {
-    const initiators = this.#sessions.get(sessionId)?.initiators ?? this.#recent.get(sessionId);
+    const initiators =
+      this.#sessions.get(sessionId)?.initiators ?? this.#recent.get(sessionId)?.value.initiators;
     return initiators?.some((own) => equal(own, initiator)) ?? false;
   }
 
@@ -353,6 +364,9 @@ export class Discoveries {
   #found(client: string, call: number, locator: CachedLocator, seen: Set<string>): void {
     const key = discoveredKey(locator);
     if (seen.has(key)) return;
+    // A discovery may run for long, and anybody on the link may answer it, with as many locators as there are ports.
+    const { counters, limits } = this.#options;
+    if (seen.size >= limits.discoveryLocators) return counters.add('discovery.locators');
     seen.add(key);
     if (client !== RAPID) this.#options.send(client, { t: 'found', call, locator });
   }
@@ -365,12 +379,13 @@ export class Discoveries {
     named?.delete(session);
     if (named?.size === 0) this.#byName.delete(call.objective.name);
     if (call.value) this.#askingForValues--;
-    this.#recent.set(session.sessionId, session.initiators);
+    const link = new Link<Ended>({ sessionId: session.sessionId, initiators: session.initiators });
+    this.#recent.set(session.sessionId, link);
+    this.#ended.push(link);
     if (this.#recent.size > this.#options.limits.recentDiscoveries) {
-      for (const oldest of this.#recent.keys()) {
-        this.#recent.delete(oldest);
-        break;
-      }
+      const oldest = this.#ended.oldest!;
+      this.#ended.remove(oldest);
+      this.#recent.delete(oldest.value.sessionId);
     }
     this.#done(session.client, session.call.call, failure);
   }

@@ -27,6 +27,8 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly discoveryCache: number;
   /** Discovery sessions under way; beyond: overload (43) for the caller. */
   readonly discoverySessions: number;
+  /** Locators told to the caller of one discovery; beyond: cached, not told, `discovery.locators`. */
+  readonly discoveryLocators: number;
   /** Own discoveries remembered after their end, to know relayed copies of them (RFC 8990 §2.7); oldest go first. */
   readonly recentDiscoveries: number;
   /** M_RESPONSE connections under way; beyond, they wait. */
@@ -106,6 +108,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,
   discoverySessions: 1_000,
+  discoveryLocators: 1_024,
   recentDiscoveries: 4_096,
   responsesInFlight: 64,
   responsesPerSource: 8,

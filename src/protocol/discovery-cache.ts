@@ -12,6 +12,7 @@ import {
 } from './constants.js';
 import { locatorKey, ownLocator, usableInDivert } from './locator.js';
 import type { WireLocator } from './messages.js';
+import { Link, RecencyList } from './recency-list.js';
 
 /** What a response says. */
 export interface DiscoveredLocator {
@@ -65,6 +66,13 @@ export const DEF_DIVERT_LOCATORS = 32;
 interface Entry extends CachedLocator {
   readonly name: string;
   readonly key: string;
+  /** Its place in the order of arrival, kept when it is renewed. */
+  readonly place: Link<EntryKey>;
+}
+
+interface EntryKey {
+  readonly name: string;
+  readonly key: string;
 }
 
 export class DiscoveryCache {
@@ -73,8 +81,8 @@ export class DiscoveryCache {
   readonly #maxDivert: number;
   /** By objective, then by key, in the order of arrival. */
   readonly #names = new Map<string, Map<string, Entry>>();
-  /** All keys in the order of arrival, for eviction: `name`, NUL, key of the entry. */
-  readonly #order = new Map<string, Entry>();
+  /** All of them in the order of arrival, for eviction. */
+  readonly #order = new RecencyList<EntryKey>();
 
   constructor(options: DiscoveryCacheOptions = {}) {
     this.#maxEntries = options.maxEntries ?? DEF_CACHE_ENTRIES;
@@ -108,8 +116,7 @@ export class DiscoveryCache {
         added++;
         if (known && known.size >= this.#maxPerObjective)
           evicted += this.#evict(known.values().next().value, now);
-        if (this.#order.size >= this.#maxEntries)
-          evicted += this.#evict(this.#order.values().next().value, now);
+        if (this.#order.size >= this.#maxEntries) evicted += this.#evict(this.#oldest(), now);
         known = this.#names.get(name);
       }
       if (!known) this.#names.set(name, new Map());
@@ -121,6 +128,7 @@ export class DiscoveryCache {
         expiresAt,
         diverted: found.diverted,
         rapid: found.rapid,
+        place: old?.place ?? this.#newPlace({ name, key }),
       });
     }
     return { added, evicted };
@@ -200,18 +208,19 @@ export class DiscoveryCache {
   /** Forgets what was learnt on an interface that is gone. Returns how many entries went. */
   removeInterface(interfaceName: string): number {
     let removed = 0;
-    for (const entry of [...this.#order.values()]) {
-      if (entry.interface !== interfaceName) continue;
-      this.#delete(entry);
-      removed++;
+    for (const known of [...this.#names.values()]) {
+      for (const entry of [...known.values()]) {
+        if (entry.interface !== interfaceName) continue;
+        this.#delete(entry);
+        removed++;
+      }
     }
     return removed;
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#names.clear();
-    this.#order.clear();
+    for (const name of [...this.#names.keys()]) this.remove(name);
   }
 
   #unexpired(name: string, now: number): Entry[] {
@@ -226,7 +235,17 @@ export class DiscoveryCache {
   /** Setting an existing key of a Map keeps its place. */
   #put(entry: Entry): void {
     this.#names.get(entry.name)!.set(entry.key, entry);
-    this.#order.set(`${entry.name}\0${entry.key}`, entry);
+  }
+
+  #newPlace(key: EntryKey): Link<EntryKey> {
+    const place = new Link(key);
+    this.#order.push(place);
+    return place;
+  }
+
+  #oldest(): Entry | undefined {
+    const oldest = this.#order.oldest?.value;
+    return oldest && this.#names.get(oldest.name)?.get(oldest.key);
   }
 
   #evict(entry: Entry | undefined, now: number): number {
@@ -236,7 +255,7 @@ export class DiscoveryCache {
   }
 
   #delete(entry: Entry): void {
-    this.#order.delete(`${entry.name}\0${entry.key}`);
+    this.#order.remove(entry.place);
     const known = this.#names.get(entry.name);
     known?.delete(entry.key);
     if (known?.size === 0) this.#names.delete(entry.name);

@@ -35,5 +35,6 @@ export * from './flood-cache.js';
 export * from './flood-copy.js';
 export * from './dull.js';
 export { firstLoopCount, relayCopy } from './loop-count.js';
+export { Link, RecencyList } from './recency-list.js';
 export { RelayMemory, type RelayMemoryOptions } from './relay-memory.js';
 export { TokenBucket } from './token-bucket.js';

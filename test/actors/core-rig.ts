@@ -137,10 +137,11 @@ export class CoreRig {
     return lone;
   }
 
-  async peer(name: string, choice: NodeChoice = {}): Promise<MulticastPeer> {
+  /** `deaf`: it hears no multicast; what it hears has to be CBOR. */
+  async peer(name: string, choice: NodeChoice & { deaf?: boolean } = {}): Promise<MulticastPeer> {
     const { substrate, node } = await this.substrate(name, choice);
     const peer = new MulticastPeer(this, substrate, node);
-    await this.run(peer.open());
+    await this.run(peer.open(choice.deaf));
     return peer;
   }
 
@@ -531,7 +532,7 @@ export class MulticastPeer {
     readonly node: SimulatedNode,
   ) {}
 
-  async open(): Promise<void> {
+  async open(deaf = false): Promise<void> {
     for (const { name } of this.substrate.environment.interfaces) {
       const pair = await this.substrate.openPair(name, {
         onStream: (stream) => {
@@ -543,6 +544,7 @@ export class MulticastPeer {
         onLost: () => this.#pairs.delete(name),
       });
       this.#pairs.set(name, pair);
+      if (deaf) continue;
       await this.substrate.openReceiver(
         name,
         (datagram) => {

@@ -125,7 +125,7 @@ describe('M_SYNCH in place of M_RESPONSE (§2.5.6.3)', () => {
     const stream = await peer.connect(engine.discoveryPort());
     await stream.send(message(peer.heard[0]!.message[1] as number));
     expect(stream.over).toBe(true);
-    expect(engine.counters.get('response.refused.message.misplaced')).toBe(1);
+    expect(engine.counters.get('response.unmatched')).toBe(1);
   });
 
   test('two engines with it switched on: the value comes with the discovery', async () => {

@@ -171,7 +171,7 @@ labDescribe('plain substrate, in network namespaces', () => {
     expect(b.pending('lost')).toEqual([]);
   });
 
-  test('two interfaces on one IPv4 subnet are refused at start, unless IPv4 is not heard', async () => {
+  test('two named interfaces on one IPv4 subnet are refused at start, unless IPv4 is not heard', async () => {
     await pair({ nodes: ['a', 'b'], links: { l1: ['a', 'b'], l2: ['a', 'b'] }, ipv4: true });
     await lab.setIpv4('a', 'l2', '10.0.1.77/24');
     const program = [
@@ -187,11 +187,11 @@ labDescribe('plain substrate, in network namespaces', () => {
       expect(stderr).toBe('');
       return stdout.trim();
     };
-    for (const options of [{}, { interfaces: ['l1', 'l2'] }]) {
-      const text = await start(options);
-      expect(text).toMatch(/^unsupported /);
-      for (const word of ["'l1'", "'l2'", '10.0.1.0/24', 'families']) expect(text).toContain(word);
-    }
+    const text = await start({ interfaces: ['l1', 'l2'] });
+    expect(text).toMatch(/^unsupported /);
+    for (const word of ["'l1'", "'l2'", '10.0.1.0/24', 'families']) expect(text).toContain(word);
+    // Nobody named them: a host with cable and WLAN on one LAN has to start.
+    expect(await start({})).toBe('ok');
     expect(await start({ interfaces: ['l1'] })).toBe('ok');
     expect(await start({ families: ['ipv6'] })).toBe('ok');
     for (const families of [[], ['ipv5'], 'ipv4'])
@@ -298,7 +298,7 @@ labDescribe('plain substrate, in network namespaces', () => {
 
   test('without file descriptors connects fail as local and listeners survive', async () => {
     await pair();
-    const a = (await startPlainAgent(lab, 'a', {}, 60)).remote;
+    const a = (await startPlainAgent(lab, 'a', {}, 120)).remote;
     const b = (await startPlainAgent(lab, 'b', {})).remote;
     const target = (port: number, node: string) => ({
       address: lab.addresses(node, 'l1').linkLocal,
@@ -310,7 +310,7 @@ labDescribe('plain substrate, in network namespaces', () => {
     const atB = await b.call('listen', {});
     const streams: number[] = [];
     let refused: unknown;
-    while (refused === undefined && streams.length < 100) {
+    while (refused === undefined && streams.length < 200) {
       await a.call('connect', { target: target(atB.port, 'b'), timeoutMs: 5000 }).then(
         ({ stream }) => streams.push(stream),
         (error: unknown) => (refused = error),
