@@ -147,10 +147,8 @@ row('G-2.9.3-01', (t) => onlyWithin(t, O_ACCEPT, M_END));
 /** E looks for EX1; P's answer has this besides its locator: E negotiates there. */
 async function ignoredInResponse(t: T, stray: unknown): Promise<void> {
   const asa = await having(t, 'EX1', 'negotiate');
-  const before = [];
   for (const place of ['after', 'before'] as const) {
     const listener = await t.p.listen();
-    before.push(listener.port);
     const own = locator(t.p.global, listener.port);
     await t.engine.discover(asa, { name: 'EX1', negotiate: true }, { timeoutMs: 0, flush: true });
     const locators = place === 'after' ? [own, stray] : [stray, own];
