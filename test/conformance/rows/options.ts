@@ -8,6 +8,7 @@ import {
   addressBytes,
   isLinkLocal,
   locator,
+  M_DISCOVERY,
   M_END,
   M_FLOOD,
   M_RESPONSE,
@@ -254,7 +255,11 @@ async function notDiverted(t: T, ...bad: readonly unknown[][]): Promise<void> {
       [[O_DIVERT, good]],
       `the options of the response, where ${show(each)} is known too`,
     );
-    await t.silence(pair);
+    // As relay, of the answer to its copy.
+    const relayed = await t.disc(t.name());
+    const copy = await t.heard(t.q, M_DISCOVERY, { sid: relayed.sid });
+    await t.respond(t.q, copy, { locators: [each] });
+    await t.silence(pair, relayed.pair);
   }
 }
 
