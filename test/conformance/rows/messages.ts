@@ -53,6 +53,12 @@ async function listen(t: T, name: string): Promise<void> {
 
 /** E sends a message of each type, with all kinds of options: they follow the CDDL. */
 async function allMessages(t: T): Promise<void> {
+  const all = (await everyMessage(t)).map(({ message: m }) => m);
+  for (const m of all) t.ok(isMessage(m), `${show(m)} does not follow the CDDL`);
+}
+
+/** E sends a message of each type; all it has sent. `message`: undefined if the bytes are none. */
+export async function everyMessage(t: T): Promise<{ message: unknown[] | undefined; bytes: Buffer }[]> {
   const conns: Conn[] = [];
   const [name, synch] = [t.name(), t.name()];
   const { asa, session, conn, sid } = await pNegotiates(t, { name });
@@ -71,22 +77,23 @@ async function allMessages(t: T): Promise<void> {
   await synchronization.conn.send(message.synch(synchronization.sid, [synch, SYNCH, 6, 7]));
   await taken(t, synchronization.call);
   await t.synchronizing({ name: 'EX4', value: 7 });
-  const { place, response } = await t.discovered(t.p, 'EX4');
+  const response = await t.response(await t.disc('EX4'));
+  const place = t.placeIn(response.message);
   const answered = await t.requestSynch(place, { name: 'EX4' });
   await answered.conn.closes();
   await flooded(t, { name: 'EX5', value: 7 }, { name: 'EX6', value: null });
   await t.learn('EX7', [t.q]);
-  const { message: divert } = await t.response(await t.disc('EX7'));
+  const divert = await t.response(await t.disc('EX7'));
   conns.push(conn, own.conn, synchronization.conn, answered.conn);
   const all = [
-    ...conns.flatMap((each) => each.messages.map(({ message: m }) => m)),
-    ...[t.p, t.q].flatMap((peer) => peer.multicasts.map(({ message: m }) => m)),
+    ...conns.flatMap((each) => each.messages),
+    ...[t.p, t.q].flatMap((peer) => peer.multicasts),
     response,
     divert,
   ];
-  const types = new Set(all.map((m) => m?.[0]));
+  const types = new Set(all.map(({ message: m }) => m?.[0]));
   for (let type = 1; type <= 9; type++) t.ok(types.has(type), `no message of type ${type} among those of E`);
-  for (const m of all) t.ok(isMessage(m), `${show(m)} does not follow the CDDL`);
+  return all;
 }
 
 row('G-2.8.2-02', async (t) => {
