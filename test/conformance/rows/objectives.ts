@@ -91,7 +91,8 @@ async function carriers(t: T, value: unknown): Promise<Sent[]> {
   await fetching.conn.send(message.synch(fetching.sid, ['EX2', SYNCH, 6, 1]));
   await taken(t, fetching.call);
 
-  await t.synchronizing({ name: 'EX3', ...given });
+  const served = await having(t, 'EX3', 'synchronize');
+  await t.engine.listenSynchronize(served, { name: 'EX3', synchronize: true, ...given });
   const { place } = await t.discovered(t.p, 'EX3');
   const requested = await t.requestSynch(place, { name: 'EX3' });
   add('M_SYNCH', ((await requested.conn.next()).message as unknown[])[2], 'synchronize');
@@ -112,6 +113,7 @@ async function discovering(t: T, objective: ObjectiveArgument): Promise<unknown[
 
 row('G-2.10.1-01', async (t) => {
   const { asa, request, place, got } = await waiting(t, 'EX1');
+  await waiting(t, 'EX3');
   // Well-formed: any flags, any loop count.
   for (const vector of vectorsOf(({ name }) => /^disc\.(flags|loop|dry)/.test(name))) {
     const pair = await t.p.pair();
@@ -259,7 +261,7 @@ row('G-2.10.3-08', async (t) => {
   ] as const) {
     const requests = [await eNegotiates(t, given), await eSynchronizes(t, given)];
     for (const { request } of requests) {
-      t.equal((request[2] as unknown[])[2], expected, `loop count of message ${request[0]}`);
+      t.equal((request[2] as unknown[])[2], expected, `loop count of message ${String(request[0])}`);
     }
     const discovery = await discovering(t, { name: 'EX3', negotiate: true, ...given });
     t.equal(discovery[2], expected, 'loop count of M_DISCOVERY');
