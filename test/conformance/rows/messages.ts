@@ -105,7 +105,11 @@ row('G-2.8.2-02', async (t) => {
 });
 
 /** Nothing on a connection but an M_INVALID with this session ID. */
-function onlyInvalid(t: T, arrived: readonly { message: unknown[]; bytes: Buffer }[], sid: unknown): void {
+export function onlyInvalid(
+  t: T,
+  arrived: readonly { message: unknown[]; bytes: Buffer }[],
+  sid: unknown,
+): void {
   t.ok(arrived.length <= 1, `${arrived.length} messages in answer to an unusable one`);
   for (const { message: m, bytes } of arrived) {
     t.equal(m[0], M_INVALID, 'message type of an answer to an unusable message');
