@@ -161,13 +161,19 @@ labDescribe('plain substrate, in network namespaces', () => {
     const receiver = await b.call('openReceiver', { interface: 'l1' });
     // Below 1280 the kernel takes IPv6 off the interface, memberships and all, and the index stays.
     await lab.setIpv4('b', 'l1', '192.0.2.2/24');
+    // What was told while addresses were new would answer the questions below.
+    b.forgetEvents();
     await lab.ip('b', 'link', 'set', 'l1', 'mtu', '1000');
     await b.event('environment', (e) => e.environment.interfaces[0]?.linkLocal === undefined);
+    b.forgetEvents();
     await lab.ip('b', 'link', 'set', 'l1', 'mtu', '1500');
     await b.event('environment', (e) => e.environment.interfaces[0]?.linkLocal !== undefined);
     const { id } = await a.call('openPair', { interface: 'l1' });
-    await a.call('multicast', { id, hex: '09' });
-    expect(await b.event('datagram')).toMatchObject({ id: receiver.id, hex: '09' });
+    // Until the group is joined again, which is said to nobody.
+    let over = false;
+    const heard = b.event('datagram').finally(() => (over = true));
+    while (!over) await a.call('multicast', { id, hex: '09' });
+    expect(await heard).toMatchObject({ id: receiver.id, hex: '09' });
     expect(b.pending('lost')).toEqual([]);
   });
 
