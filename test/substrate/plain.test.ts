@@ -304,7 +304,7 @@ labDescribe('plain substrate, in network namespaces', () => {
 
   test('without file descriptors connects fail as local and listeners survive', async () => {
     await pair();
-    const a = (await startPlainAgent(lab, 'a', {}, 120)).remote;
+    const a = (await startPlainAgent(lab, 'a', {}, 256)).remote;
     const b = (await startPlainAgent(lab, 'b', {})).remote;
     const target = (port: number, node: string) => ({
       address: lab.addresses(node, 'l1').linkLocal,
@@ -316,7 +316,7 @@ labDescribe('plain substrate, in network namespaces', () => {
     const atB = await b.call('listen', {});
     const streams: number[] = [];
     let refused: unknown;
-    while (refused === undefined && streams.length < 200) {
+    while (refused === undefined && streams.length < 400) {
       await a.call('connect', { target: target(atB.port, 'b'), timeoutMs: 5000 }).then(
         ({ stream }) => streams.push(stream),
         (error: unknown) => (refused = error),
