@@ -304,7 +304,7 @@ labDescribe('plain substrate, in network namespaces', () => {
 
   test('without file descriptors connects fail as local and listeners survive', async () => {
     await pair();
-    const a = (await startPlainAgent(lab, 'a', {}, 256)).remote;
+    const a = (await startPlainAgent(lab, 'a', {}, 170)).remote;
     const b = (await startPlainAgent(lab, 'b', {})).remote;
     const target = (port: number, node: string) => ({
       address: lab.addresses(node, 'l1').linkLocal,
@@ -344,7 +344,7 @@ labDescribe('plain substrate, in network namespaces', () => {
     const over = (stream: number): Promise<unknown> =>
       b.any((e) => (e.event === 'end' || e.event === 'close') && e.stream === stream);
     const many = await Promise.all(
-      Array.from({ length: 100 }, () =>
+      Array.from({ length: 200 }, () =>
         b.call('connect', { target: target(atA.port, 'a'), timeoutMs: 5000 }),
       ),
     );
