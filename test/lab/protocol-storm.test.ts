@@ -46,7 +46,8 @@ const threadsOf = (pid: number): number => readdirSync(`/proc/${pid}/task`).leng
 const report = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const ASKED = process.env['GRASP_STORM'] !== undefined;
-if (!ASKED) process.stderr.write('skipped: storms at a relay and at a leaf: GRASP_STORM is neither short nor full\n');
+if (!ASKED)
+  process.stderr.write('skipped: storms at a relay and at a leaf: GRASP_STORM is neither short nor full\n');
 const stormDescribe = ASKED ? labDescribe : describe.skip;
 
 stormDescribe('storms of floods at a relay and at a leaf', () => {
