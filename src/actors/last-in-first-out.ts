@@ -10,6 +10,11 @@ export class LastInFirstOut<T> {
     return this.#items.length - this.#oldest;
   }
 
+  /** The oldest, which stays. */
+  get first(): T | undefined {
+    return this.#items[this.#oldest];
+  }
+
   /** Returns what had to go: the oldest, or the new one where there is no place at all. */
   push(item: T): T | undefined {
     if (this.limit <= 0) return item;

@@ -45,6 +45,14 @@ export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'li
   readonly responseWaitMs: number;
   /** ms after which a connect under way gives way to one that waits; tried again once, ten times as long. */
   readonly responseYieldMs: number;
+  /**
+   * Connects per second to sources that have never been there, those that are answered at once not counted; beyond, they
+   * wait. Each that nobody answers takes a place in the host's neighbour table for 3 s: 1,024 in all on Linux, and
+   * when they are gone the host reaches nobody.
+   */
+  readonly responseUnknownRate: number;
+  /** The same at once, after a pause. */
+  readonly responseUnknownBurst: number;
   /** ms to connect to the source of a discovery. A spoofed source hangs in neighbour discovery for seconds. */
   readonly responseConnectMs: number;
   /** Accepted connections that have not delivered their M_RESPONSE yet; beyond: `response.connections-full`. */
@@ -117,6 +125,8 @@ export const DEFAULT_LIMITS: Limits = {
   responseKnownSources: 1_024,
   responseWaitMs: 1_000,
   responseYieldMs: 10,
+  responseUnknownRate: 64,
+  responseUnknownBurst: 256,
   responseConnectMs: 1_000,
   responseConnections: 256,
   responseMs: 10_000,

@@ -7,8 +7,12 @@
  * before. While anything waits, a connect that takes longer than
  * `responseYieldMs` gives its place up: who is there answers within a round trip. It gets a second, longer try when
  * nobody waits for a first one.
+ *
+ * How many connects may find nobody is bounded, too (`responseUnknownRate`): each leaves an entry in the host's neighbour
+ * table for seconds, and a storm of spoofed discoveries must not fill that, or the host reaches nobody at all.
  */
 import type { Actor } from 'xstate';
+import { TokenBucket } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, Substrate } from '../substrate/types.js';
 import { Cancellation } from './cancellation.js';
@@ -66,12 +70,16 @@ export class Responses {
   #parkedCount = 0;
   /** Sources of whose places one has become free since the waiting were served last. */
   readonly #freed = new Set<string>();
+  /** Connects to sources that are not known. */
+  readonly #unknown: TokenBucket;
   #yieldTimer: TimerId | undefined;
+  #unknownTimer: TimerId | undefined;
   #next = 1;
   #closed = false;
 
   constructor(options: ResponsesOptions) {
     this.#options = options;
+    this.#unknown = new TokenBucket(options.limits.responseUnknownRate, options.limits.responseUnknownBurst);
     this.#waiting = new LastInFirstOut(options.limits.responsesWaiting);
     this.#waitingKnown = new LastInFirstOut(options.limits.responsesWaiting);
   }
@@ -86,6 +94,7 @@ export class Responses {
     // connects in it than there are places.
     this.#place(outgoing, this.#waitingFirst === 0);
     if (this.#waitingFirst > 0) {
+      this.#awaitUnknown();
       this.#yieldTimer ??= clock.setTimeout(() => this.#makeRoom(), limits.responseYieldMs);
     }
   }
@@ -104,6 +113,7 @@ export class Responses {
   close(): void {
     this.#closed = true;
     this.#options.clock.clearTimeout(this.#yieldTimer);
+    this.#options.clock.clearTimeout(this.#unknownTimer);
     this.#waiting.clear();
     this.#waitingKnown.clear();
     this.#seconds.clear();
@@ -124,10 +134,37 @@ export class Responses {
     const { limits } = this.#options;
     const { address } = outgoing.to;
     if ((this.#perSource.get(address) ?? 0) >= limits.responsesPerSource) return this.#park(outgoing);
-    if (atOnce && this.#responses.size < limits.responsesInFlight) return this.#begin(outgoing);
+    if (atOnce && this.#responses.size < limits.responsesInFlight && this.#mayBegin(outgoing)) {
+      return this.#begin(outgoing);
+    }
     this.#shedBeyondLimit();
     const gone = (this.#known.has(address) ? this.#waitingKnown : this.#waiting).push(outgoing);
     if (gone) this.#shed(gone);
+  }
+
+  /** A second try finds the neighbour entry of the first. */
+  #mayBegin(outgoing: Outgoing): boolean {
+    return !this.#isUnknown(outgoing) || this.#unknown.take(this.#options.clock.now());
+  }
+
+  #isUnknown({ to: { address }, second }: Outgoing): boolean {
+    return !second && !this.#known.has(address);
+  }
+
+  /** Goes on when a source that is not known may be connected to again. */
+  #awaitUnknown(): void {
+    const { clock, limits } = this.#options;
+    if (this.#waiting.size === 0 || this.#unknownTimer !== undefined) return;
+    const ms = this.#unknown.wait(clock.now());
+    if (ms === 0) return;
+    // Sooner or later they have waited too long, whatever the rate is.
+    this.#unknownTimer = clock.setTimeout(
+      () => {
+        this.#unknownTimer = undefined;
+        this.#serve();
+      },
+      Math.min(ms, limits.responseWaitMs),
+    );
   }
 
   #park(outgoing: Outgoing): void {
@@ -202,12 +239,20 @@ export class Responses {
     for (const address of freed) this.#unpark(address);
     const now = clock.now();
     while (this.#responses.size < limits.responsesInFlight) {
-      const outgoing = this.#waitingKnown.pop() ?? this.#waiting.pop() ?? this.#takeSecond();
+      const outgoing = this.#waitingKnown.pop() ?? this.#takeUnknown(now) ?? this.#takeSecond();
       if (!outgoing) break;
       if (outgoing.until <= now) this.#shed(outgoing);
       else this.#place(outgoing, true);
     }
+    this.#awaitUnknown();
     this.#makeRoom();
+  }
+
+  /** The newest, if one may be begun; else those that have waited too long still go. */
+  #takeUnknown(now: number): Outgoing | undefined {
+    if (this.#unknown.ready(now)) return this.#waiting.pop();
+    const oldest = this.#waiting.first;
+    return oldest && oldest.until <= now ? this.#waiting.shift() : undefined;
   }
 
   #takeSecond(): Outgoing | undefined {
@@ -222,8 +267,9 @@ export class Responses {
     clock.clearTimeout(this.#yieldTimer);
     this.#yieldTimer = undefined;
     if (this.#closed) return;
-    const wanted = this.#waitingFirst + this.#seconds.size;
     const now = clock.now();
+    const unknown = this.#unknown.ready(now) ? this.#waiting.size : 0;
+    const wanted = this.#waitingKnown.size + unknown + this.#seconds.size;
     let earliest = Infinity;
     const giveWay: number[] = [];
     for (const [second, connecting] of this.#connecting.entries()) {
@@ -268,11 +314,13 @@ export class Responses {
     const id = this.#next++;
     const connecting = this.#connecting[outgoing.second ? 1 : 0];
     const giveUp = new Cancellation();
+    const unknown = this.#isUnknown(outgoing);
     let stream: Stream | undefined;
     let timer: TimerId | undefined;
     const port: DiscoveryResponsePort = {
       connect: () => {
-        connecting.set(id, clock.now());
+        const since = clock.now();
+        connecting.set(id, since);
         const { address, port: number } = to;
         substrate
           .connect(
@@ -283,6 +331,7 @@ export class Responses {
             (connected) => {
               stream = connected;
               connecting.delete(id);
+              if (unknown) this.#unknown.giveBack();
               this.#nowKnown(to.address);
               connected.setHandlers({
                 onData: () => undefined,
@@ -293,7 +342,12 @@ export class Responses {
               if (giveUp.aborted) return connected.abort();
               send({ type: 'stream.connected' });
             },
-            () => send({ type: 'stream.failed' }),
+            () => {
+              // Refused at once, by who is there or for want of a way: nobody was asked for in vain.
+              const { responseYieldMs } = limits;
+              if (unknown && !giveUp.aborted && clock.now() - since < responseYieldMs) this.#unknown.giveBack();
+              send({ type: 'stream.failed' });
+            },
           );
       },
       send: () => {

@@ -28,4 +28,14 @@ export class TokenBucket {
     this.#tokens -= 1;
     return true;
   }
+
+  /** What was counted does not count after all. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
+
+  /** ms from `now` until it may be done again, 0 if it may be done now. */
+  wait(now: number): number {
+    return this.ready(now) ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
+  }
 }

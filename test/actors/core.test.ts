@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
 import type { DatagramBatch } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
-import type { Environment, Stream, StreamHandlers } from '../../src/substrate/types.js';
+import type { Environment, Stream, StreamHandlers, Substrate, Target } from '../../src/substrate/types.js';
 import {
   addressBytes,
   CoreRig,
@@ -345,7 +345,39 @@ describe('Divert (§2.5.4.3)', () => {
 });
 
 describe('responses in flight', () => {
-  test('one valid discovery in the middle of 5,000 from sources that do not answer: answered at the first try', async () => {
+  test('a discovery of a known source in the middle of 5,000 from sources that do not answer: answered at the first try', async () => {
+    const engine = await rig.engine('engine');
+    const peer = await rig.peer('peer');
+    peer.polite = true;
+    await engine.announce('EX3', [{}]);
+    const wire = injector(engine);
+    wire.send(peer.linkLocal, 9_998, peer.port());
+    await rig.clock.settle();
+    for (let i = 0; i < 2_500; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
+    wire.send(peer.linkLocal, 9_999, peer.port());
+    for (let i = 2_500; i < 5_000; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
+    await rig.clock.settle();
+    expect(engine.counters.get('multicast.handled')).toBe(5_002);
+    expect(engine.queue('response.in-flight')).toEqual({ name: 'response.in-flight', length: 64, limit: 64 });
+    expect(engine.queue('response.waiting').length).toBe(5_001 - 64);
+    expect(engine.census()).toMatchObject({ 'discoveryResponse connecting': 64 });
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([9_998]);
+    // Who asked waits 600 ms.
+    await rig.clock.advance(599);
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([9_998, 9_999]);
+    // What has waited for more than limits.responseWaitMs is given up.
+    await rig.clock.advance(5_000);
+    expect(engine.queue('response.waiting').length).toBe(0);
+    expect(engine.queue('response.in-flight').length).toBe(0);
+    const { counters } = engine;
+    expect(counters.get('response.shed') + counters.get('response.unreachable')).toBe(5_000);
+    expect(counters.get('response.sent')).toBe(2);
+    wire.send(peer.linkLocal, 10_000, peer.port());
+    await rig.clock.settle();
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([9_998, 9_999, 10_000]);
+  });
+
+  test('a discovery of a source never heard of, within limits.responseUnknownBurst of the newest: answered at the first try', async () => {
     const engine = await rig.engine('engine');
     const peer = await rig.peer('peer');
     peer.polite = true;
@@ -353,27 +385,55 @@ describe('responses in flight', () => {
     const wire = injector(engine);
     for (let i = 0; i < 2_500; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
     wire.send(peer.linkLocal, 9_999, peer.port());
-    for (let i = 2_500; i < 5_000; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
+    for (let i = 2_500; i < 2_650; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
     await rig.clock.settle();
-    expect(engine.counters.get('multicast.handled')).toBe(5_001);
-    expect(engine.queue('response.in-flight')).toEqual({ name: 'response.in-flight', length: 64, limit: 64 });
-    expect(engine.queue('response.waiting').length).toBe(5_001 - 64);
-    expect(engine.census()).toMatchObject({ 'discoveryResponse connecting': 64 });
     expect(peer.responses).toEqual([]);
-    // Who asked waits 600 ms.
     await rig.clock.advance(599);
     expect(peer.responses.map(([, sid]) => sid)).toEqual([9_999]);
-    expect(engine.queue('response.in-flight').length).toBe(64);
-    // What has waited for more than limits.responseWaitMs is given up.
-    await rig.clock.advance(5_000);
+  });
+
+  test('limits.responseUnknownRate and responseUnknownBurst: nobody fills the host’s neighbour table', async () => {
+    const asked = new Map<string, number>();
+    const counting = (substrate: Substrate): Substrate =>
+      new Proxy(substrate, {
+        get: (target, key) => {
+          const value: unknown = Reflect.get(target, key, target);
+          if (typeof value !== 'function') return value;
+          if (key !== 'connect') return value.bind(target) as unknown;
+          return (to: Target, options: Parameters<Substrate['connect']>[1]) => {
+            asked.set(to.address, (asked.get(to.address) ?? 0) + 1);
+            return target.connect(to, options);
+          };
+        },
+      });
+    const engine = await rig.engine('engine', {
+      wrap: counting,
+      limits: { responseUnknownRate: 10, responseUnknownBurst: 100 },
+    });
+    await engine.announce('EX3', [{}]);
+    const wire = injector(engine);
+    for (let i = 0; i < 1_000; i++) wire.send(`fe80::bad:${i.toString(16)}`, i);
+    await rig.clock.advance(900);
+    expect(asked.size).toBeGreaterThanOrEqual(108);
+    expect(asked.size).toBeLessThanOrEqual(110);
+    // They wait no longer than any other.
+    await rig.clock.advance(1_000);
     expect(engine.queue('response.waiting').length).toBe(0);
-    expect(engine.queue('response.in-flight').length).toBe(0);
-    const { counters } = engine;
-    expect(counters.get('response.shed') + counters.get('response.unreachable')).toBe(5_000);
-    expect(counters.get('response.sent')).toBe(1);
-    wire.send(peer.linkLocal, 10_000, peer.port());
-    await rig.clock.settle();
-    expect(peer.responses.map(([, sid]) => sid)).toEqual([9_999, 10_000]);
+  });
+
+  test('limits.responseUnknownBurst: newcomers who answer do not count', async () => {
+    const engine = await rig.engine('engine', {
+      limits: { responseUnknownRate: 1, responseUnknownBurst: 1 },
+    });
+    const peers = [await rig.peer('first'), await rig.peer('second'), await rig.peer('third')];
+    await engine.announce('EX3', [{}]);
+    const wire = injector(engine);
+    for (const [i, peer] of peers.entries()) {
+      peer.polite = true;
+      wire.send(peer.linkLocal, i, peer.port());
+    }
+    await rig.clock.advance(100);
+    expect(peers.map(({ responses }) => responses.length)).toEqual([1, 1, 1]);
   });
 
   test('the newest first; a connect that had to make room is tried again', async () => {

@@ -723,10 +723,16 @@ export function substrateContract(
         await v4.call('a', 'multicast', { id: pair.id, hex: '44' });
         expect((await datagram('b', '44')).address).toBe(await ipv4('a', 'l1'));
         // The receiver's own address: it has to stay a member of the group.
+        const old = await ipv4('b', 'l1');
         await other.renumber('b', 'l1');
-        await v4.event('b', 'environment');
+        // Between the two addresses it may be seen with none.
+        await v4.event('b', 'environment', (e) =>
+          e.environment.interfaces.some((i) => i.addresses.length > 0 && !i.addresses.includes(old)),
+        );
         await v4.call('a', 'multicast', { id: pair.id, hex: '45' });
         expect(await datagram('b', '45')).toMatchObject({ id: heard.id });
+        // What was true before must not answer for what comes.
+        for (const node of ['a', 'b'] as const) other.nodes[node].forgetEvents();
         await other.removeLink('l1');
         await v4.event('b', 'lost', (e) => e.id === heard.id);
         await v4.event('a', 'lost', (e) => e.id === pair.id);
