@@ -345,7 +345,8 @@ export class Responses {
             () => {
               // Refused at once, by who is there or for want of a way: nobody was asked for in vain.
               const { responseYieldMs } = limits;
-              if (unknown && !giveUp.aborted && clock.now() - since < responseYieldMs) this.#unknown.giveBack();
+              if (unknown && !giveUp.aborted && clock.now() - since < responseYieldMs)
+                this.#unknown.giveBack();
               send({ type: 'stream.failed' });
             },
           );
