@@ -51,8 +51,7 @@ export class NegotiationDriver extends SessionDriver implements NegotiationPort 
   }
 
   offer(sessionId: number): void {
-    this.sessionId = sessionId;
-    this.activeKey = this.owner.active.addIncoming(sessionId, this.remote!);
+    this.becomeActive(sessionId);
     this.listener!.offer(this);
   }
 

@@ -16,6 +16,8 @@ export interface ListenerOwner {
   readonly substrate: Substrate;
   readonly limits: CompleteSessionLimits;
   readonly secure: boolean;
+  /** The listener's machine, interpreted or compiled. */
+  readonly logic: { readonly listener: typeof requestListener };
   accept(listener: ObjectiveListener, stream: Stream): void;
   /** Closes the connections of this listener that have not sent a request yet. */
   evictPending(listener: ObjectiveListener): void;
@@ -49,7 +51,7 @@ export class ObjectiveListener implements RequestListenerPort {
     this.#owner = owner;
     this.objective = objective;
     const { requestQueue: queueLimit, bindAttempts, bindRetryMs } = owner.limits;
-    this.#actor = createActor(requestListener, {
+    this.#actor = createActor(owner.logic.listener, {
       input: { port: this, objective, wantedPort, queueLimit, bindAttempts, bindRetryMs },
     });
     this.#actor.subscribe({ error: (error) => this.#crashed(error) });

@@ -10,7 +10,7 @@
  * those for synchronization, answered by their session, and those of a `discoverable` objective. Peers cache locators, so a given port is kept: while
  * it is in use by what is just being closed, binding is tried again a bounded number of times.
  */
-import { assertEvent, assign, enqueueActions, setup } from 'xstate';
+import { assertEvent, assign, setup } from 'xstate';
 import { ErrorCode } from '../protocol/index.js';
 import type { Failure, SessionKey } from './session-protocol.js';
 
@@ -56,11 +56,21 @@ export interface Listen {
   readonly takes: boolean;
 }
 
+/** A request and the listen that gets it. */
+interface Given {
+  readonly session: SessionKey;
+  readonly listen: number;
+}
+
+const NOTHING_GIVEN: readonly Given[] = [];
+
 export interface RequestListenerContext extends RequestListenerInput {
   /** Attempts to bind since opening. */
   readonly attempts: number;
   readonly listens: readonly Listen[];
   readonly queue: readonly SessionKey[];
+  /** Requests that have been assigned last, to be delivered. */
+  readonly given: readonly Given[];
   /** Stops to confirm when the port is free. */
   readonly stopping: readonly number[];
 }
@@ -191,27 +201,28 @@ export const requestListener = setup({
     confirmStops: ({ context: { port, stopping } }) => {
       for (const listen of stopping) port.confirmStop(listen);
     },
-    deliver: ({ context, event }: Args) => {
+    /** Who gets the request is settled before it is given: giving it may change who can take one. */
+    assignRequest: assign(({ context, event }) => {
       const next = nextListen(context);
-      if (next) context.port.deliver(sessionOf(event), next.listen);
-    },
-    noteDelivery: assign(({ context }) => {
-      const next = nextListen(context);
-      return next ? { listens: served(context.listens, next.listen) } : {};
+      if (!next) return { given: NOTHING_GIVEN };
+      const given = [{ session: sessionOf(event), listen: next.listen }];
+      return { given, listens: served(context.listens, next.listen) };
     }),
     /** Queued requests to those who can take them now, oldest first. */
-    serveQueue: enqueueActions(({ context, enqueue }) => {
+    assignQueued: assign(({ context }) => {
       let { listens } = context;
-      let taken = 0;
+      const given: Given[] = [];
       for (const session of context.queue) {
         const next = nextListen({ ...context, listens });
         if (!next) break;
-        enqueue(() => context.port.deliver(session, next.listen));
+        given.push({ session, listen: next.listen });
         listens = served(listens, next.listen);
-        taken++;
       }
-      enqueue.assign({ listens, queue: context.queue.slice(taken) });
+      return { given, listens, queue: context.queue.slice(given.length) };
     }),
+    deliver: ({ context: { port, given } }) => {
+      for (const { session, listen } of given) port.deliver(session, listen);
+    },
     refuse: ({ context, event }: Args, { because }: { because: string }) => {
       context.port.count(because);
       context.port.refuse(sessionOf(event));
@@ -227,7 +238,14 @@ export const requestListener = setup({
 }).createMachine({
   id: 'requestListener',
   initial: 'idle',
-  context: ({ input }) => ({ ...input, attempts: 0, listens: [], queue: [], stopping: [] }),
+  context: ({ input }) => ({
+    ...input,
+    attempts: 0,
+    listens: [],
+    queue: [],
+    given: NOTHING_GIVEN,
+    stopping: [],
+  }),
 
   states: {
     idle: {
@@ -257,7 +275,7 @@ export const requestListener = setup({
             target: 'listening',
             actions: ['rememberPort', 'confirmListens', 'refuseQueue', 'emptyQueue'],
           },
-          { target: 'listening', actions: ['rememberPort', 'confirmListens', 'serveQueue'] },
+          { target: 'listening', actions: ['rememberPort', 'confirmListens', 'assignQueued', 'deliver'] },
         ],
         'bind.failed': [
           { guard: 'nobodyListens', target: 'closed' },
@@ -283,7 +301,10 @@ export const requestListener = setup({
     listening: {
       on: {
         listen: { actions: ['addListen', 'confirmListen'] },
-        take: [{ guard: 'requestsWait', actions: ['addDemand', 'serveQueue'] }, { actions: 'addDemand' }],
+        take: [
+          { guard: 'requestsWait', actions: ['addDemand', 'assignQueued', 'deliver'] },
+          { actions: 'addDemand' },
+        ],
         stop: [
           {
             guard: 'isLast',
@@ -298,14 +319,14 @@ export const requestListener = setup({
           // Listens outlive a loss of security and work again when it is back; meanwhile nothing is taken.
           { guard: 'noSecurity', actions: { type: 'refuse', params: { because: 'request.no-security' } } },
           { guard: 'nobodyTakes', actions: { type: 'refuse', params: { because: 'request.no-listener' } } },
-          { guard: 'someCanTake', actions: ['deliver', 'noteDelivery'] },
+          { guard: 'someCanTake', actions: ['assignRequest', 'deliver'] },
           // An ASA would take it, but its thread does not keep up with what it already got.
           { guard: 'someWouldTake', actions: { type: 'refuse', params: { because: 'request.overload' } } },
           // C-20: the queue is bounded; when it is full, the connection is closed at once.
           { guard: 'queueFull', actions: { type: 'refuse', params: { because: 'request.queue-full' } } },
           { actions: 'enqueue' },
         ],
-        credit: { guard: 'requestsWait', actions: 'serveQueue' },
+        credit: { guard: 'requestsWait', actions: ['assignQueued', 'deliver'] },
         withdraw: { actions: 'dequeue' },
       },
     },

@@ -21,7 +21,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
-import type { ActiveSessions } from './active-sessions.js';
+import type { ActiveSessions, Outgoing } from './active-sessions.js';
 import { Cancellation } from './cancellation.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationEvent } from './negotiation-port.js';
@@ -143,7 +143,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   protected stream: Stream | undefined;
   protected remote: Target | undefined;
   protected sessionId: number | undefined;
-  protected activeKey: string | undefined;
+  /** How this session is known to {@link ActiveSessions}. */
+  #outgoing: Outgoing | undefined;
+  #incoming: { readonly sessionId: number; readonly remote: Target } | undefined;
   /** The command being carried out, until it is answered. */
   #command: AnySessionCommand | undefined;
   /** Where {@link connect} leads. */
@@ -373,7 +375,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     }
     this.stream = stream;
     this.remote = stream.remote;
-    if (!this.listener) this.activeKey = this.owner.active.addOutgoing(stream.local);
+    if (!this.listener) this.#outgoing = this.owner.active.addOutgoing(stream);
     if (this.client?.paused) stream.pause();
     this.actor.send(CONNECTED);
   }
@@ -475,14 +477,18 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     this.#released = true;
     this.#over = true;
     const { active } = this.owner;
-    if (this.activeKey !== undefined) {
-      if (!this.listener) active.removeOutgoing(this.activeKey);
-      else active.removeIncoming(this.activeKey);
-      this.activeKey = undefined;
-    }
+    if (this.#outgoing) active.removeOutgoing(this.#outgoing);
+    if (this.#incoming) active.removeIncoming(this.#incoming.sessionId, this.#incoming.remote);
     if (this.#drawn) this.owner.giveBackSessionId(this.#drawn);
     this.#drawn = undefined;
     this.owner.released(this, this.#admitted);
+  }
+
+  /** A peer's request has been taken up under its id. */
+  protected becomeActive(sessionId: number): void {
+    this.sessionId = sessionId;
+    this.#incoming = { sessionId, remote: this.remote! };
+    this.owner.active.addIncoming(sessionId, this.remote!);
   }
 
   /** Plain data: it goes to another thread. */

@@ -27,12 +27,19 @@ import { synchronizationSession } from './synchronization-session.js';
 
 /** Both forms are run by `createActor` and answer the same events the same way. */
 const FORMS = {
-  interpreted: { negotiation: negotiationSession, synchronization: synchronizationSession },
+  interpreted: {
+    negotiation: negotiationSession,
+    synchronization: synchronizationSession,
+    listener: requestListener,
+  },
   compiled: {
     negotiation: compileMachine(negotiationSession),
     synchronization: compileMachine(synchronizationSession),
+    listener: compileMachine(requestListener) as unknown as typeof requestListener,
   },
 };
+
+type SessionCall = Extract<ToSessions, { readonly call: number }>;
 
 export type { MachineForm } from './compiled-machine.js';
 
@@ -76,7 +83,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly limits: CompleteSessionLimits;
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
-  readonly logic: SessionOwner['logic'];
+  readonly logic: SessionOwner['logic'] & ListenerOwner['logic'];
   readonly #options: SessionHostOptions;
   readonly #ids: SessionIds;
   readonly #clients = new Map<string, ClientLink>();
@@ -357,9 +364,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     }
     const session = client.sessions.get(command.session);
     if (session) {
-      const { t: type, ...rest } = command;
-      session.command({ type, ...rest } as AnySessionCommand);
-      return;
+      return session.command(commandOf(command));
     }
     // The session has ended; its `ended` event may have crossed this call.
     const { call, session: key } = command;
@@ -422,5 +427,23 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   #endAll(code: number): void {
     for (const session of [...this.#sessions]) session.end(code);
+  }
+}
+
+/** A client's call as its session's machine takes it. One shape a call: it is on the hot path. */
+function commandOf(
+  call: Exclude<SessionCall, { t: 'request' | 'rapid' | 'synchronize' }>,
+): AnySessionCommand {
+  switch (call.t) {
+    case 'step': {
+      const { value, loopCount, dryRun, timeoutMs } = call;
+      return { type: 'step', call: call.call, value, loopCount, dryRun, timeoutMs };
+    }
+    case 'wait':
+      return { type: 'wait', call: call.call, waitMs: call.waitMs };
+    case 'end':
+      return { type: 'end', call: call.call, accept: call.accept, reason: call.reason };
+    case 'invalid':
+      return { type: 'invalid', call: call.call, info: call.info };
   }
 }

@@ -89,11 +89,12 @@ export interface StreamHandlers {
 /** A reliable, ordered byte stream: TCP, or its simulated twin. */
 export interface Stream {
   readonly remote: Target;
-  readonly local: Target;
+  /** Undefined where it cannot be told (any more). May cost a system call when it is asked for first. */
+  readonly local: Target | undefined;
   /** To be called once, in the same turn in which the stream was handed over. */
   setHandlers(handlers: StreamHandlers): void;
   /**
-   * Sends the bytes (copied or consumed before return) in one write, so that one message leaves in one segment
+   * Sends the bytes, which must not change from now on, in one write, so that one message leaves in one segment
    * where it fits. False: the peer is slow, wait for `onDrain`. After `end`, `abort` or close: ignored.
    */
   write(bytes: Uint8Array): boolean;

@@ -9,6 +9,7 @@ import type { SynchronizationPort } from '../../src/actors/synchronization-port.
 import { synchronizationSession } from '../../src/actors/synchronization-session.js';
 import { floodRelayCases } from './cases/flood-relay.js';
 import { everyEvent } from './cases/negotiation-session.js';
+import { requestListenerCases } from './cases/request-listener.js';
 import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';
 
@@ -132,7 +133,7 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
 
 describe('the compiled form of a machine', () => {
   // Every transition of them has a case (`npm run check:transitions`).
-  describe.each([multicastHandlerCases, floodRelayCases])('$name', ({ machine, cases }) => {
+  describe.each([multicastHandlerCases, floodRelayCases, requestListenerCases])('$name', ({ machine, cases }) => {
     test.each(cases)('$name', (each) => {
       each.run(compileMachine(machine) as unknown as AnyStateMachine);
     });

@@ -72,9 +72,9 @@ describe('M_SYNCH in place of M_RESPONSE (§2.5.6.3)', () => {
       {
         locator: {
           type: 103,
-          address: addressBytes(stream.stream.local.address),
+          address: addressBytes(stream.stream.local!.address),
           protocol: 6,
-          port: stream.stream.local.port,
+          port: stream.stream.local!.port,
         },
         interface: 'l1',
         expiresAt: rig.clock.now() + 60_000,

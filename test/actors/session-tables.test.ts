@@ -4,10 +4,13 @@ import { ActiveSessions } from '../../src/actors/active-sessions.js';
 import { SessionIds } from '../../src/actors/session-ids.js';
 import { StreamLinger } from '../../src/actors/stream-linger.js';
 import { Counters, SimulatedClock } from '../../src/runtime/index.js';
-import type { Environment, Stream } from '../../src/substrate/types.js';
+import type { Environment, Stream, Target } from '../../src/substrate/types.js';
 
 const block = (first: number, size = 8): Uint32Array =>
   Uint32Array.from({ length: size }, (_, i) => first + i);
+
+/** A connection with this local end. */
+const leaving = (local: Target | undefined): Stream => ({ local }) as Stream;
 
 describe('§2.7 session ids', () => {
   function ids() {
@@ -102,9 +105,12 @@ describe('C-06 active sessions', () => {
 
   test('a connection of this host is known by its local end, however that is written', () => {
     const { active } = tables();
-    const first = active.addOutgoing({ address: 'fe80::1', port: 9, interface: 'l1' });
-    const second = active.addOutgoing({ address: 'fe80::1%l1', port: 9 });
-    const mapped = active.addOutgoing({ address: '192.0.2.1', port: 9 });
+    const first = active.addOutgoing(leaving({ address: 'fe80::1', port: 9, interface: 'l1' }));
+    const second = active.addOutgoing(leaving({ address: 'fe80::1%l1', port: 9 }));
+    const mapped = active.addOutgoing(leaving({ address: '192.0.2.1', port: 9 }));
+    const lost = active.addOutgoing(leaving(undefined));
+    const unseen = active.addOutgoing(leaving({ address: 'fd00::1', port: 1 }));
+    active.removeOutgoing(unseen);
     expect(active.owns({ address: '::ffff:192.0.2.1', port: 9 })).toBe(true);
     expect(active.judge(103, { address: '::ffff:192.0.2.1', port: 9 })).toBe('none');
     expect(active.owns({ address: 'fe80::1', port: 10 })).toBe(false);
@@ -112,18 +118,25 @@ describe('C-06 active sessions', () => {
     expect(active.owns({ address: 'fe80::1', port: 9 })).toBe(true);
     active.removeOutgoing(second);
     active.removeOutgoing(mapped);
+    active.removeOutgoing(lost);
     expect(active.owns({ address: 'fe80::1', port: 9 })).toBe(false);
     expect(active.size).toBe(0);
   });
 
   test('an incoming session is told by id, address and interface', () => {
     const { active } = tables();
-    const key = active.addIncoming(5, { address: 'fe80::9', port: 1, interface: 'l1' });
+    const peer = { address: 'fe80::9', port: 1, interface: 'l1' };
+    const other = { address: 'fe80::8', port: 1, interface: 'l1' };
+    active.addIncoming(5, peer);
+    active.addIncoming(5, other);
     expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('clash');
     expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l2' })).toBe('none');
     expect(active.judge(6, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('none');
-    active.removeIncoming(key);
+    active.removeIncoming(5, peer);
     expect(active.judge(5, { address: 'fe80::9', port: 2, interface: 'l1' })).toBe('none');
+    expect(active.judge(5, { address: 'fe80::8', port: 2, interface: 'l1' })).toBe('clash');
+    active.removeIncoming(5, other);
+    expect(active.size).toBe(0);
   });
 });
 

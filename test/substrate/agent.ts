@@ -180,27 +180,24 @@ export class Agent {
       const connecting = this.substrate.connect(target, { timeoutMs, signal: controller.signal });
       if (abort === 'during') controller.abort();
       const stream = await connecting;
-      return { stream: this.#add(stream, quiet), remote: stream.remote, local: stream.local };
+      return { stream: this.#add(stream, quiet), remote: stream.remote, local: stream.local! };
     },
     write: ({ stream: id, hex }) => {
       const { stream, written } = this.#stream(id);
       const bytes = bytesOf(hex);
       written.update(bytes);
-      const room = stream.write(bytes);
-      bytes.fill(0xee);
-      return { room };
+      return { room: stream.write(bytes) };
     },
     fill: ({ stream: id, bytes, chunk, force }) => {
       const open = this.#stream(id);
-      const piece = new Uint8Array(chunk);
       let written = 0;
       while (written < bytes) {
+        const piece = new Uint8Array(chunk);
         for (let i = 0; i < chunk; i++) piece[i] = (written + i) % 251;
         open.written.update(piece);
         written += chunk;
         if (!open.stream.write(piece) && !force) break;
       }
-      piece.fill(0xee); // the caller's memory is its own again
       return { written, sha: open.written.copy().digest('hex'), bufferedBytes: open.stream.bufferedBytes };
     },
     received: ({ stream: id }) => {
@@ -232,7 +229,7 @@ export class Agent {
   #accepted(id: number, stream: Stream, quiet = false, by?: string): void {
     const number = this.#add(stream, quiet);
     const { remote, local } = stream;
-    this.host.emit({ event: 'stream', id, stream: number, remote, local, ...(by ? { by } : {}) });
+    this.host.emit({ event: 'stream', id, stream: number, remote, local: local!, ...(by ? { by } : {}) });
   }
 
   /** `quiet`: bytes are counted and hashed, not told one by one. */

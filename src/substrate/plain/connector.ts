@@ -3,18 +3,24 @@ import type { Clock } from '../../runtime/clock.js';
 import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
 import { resolveName } from './names.js';
 import { isLinkLocal, wrapError, zoned } from './platform.js';
-import { endsOf, type Ends } from './stream.js';
+import { localOf } from './stream.js';
+
+export interface ConnectorHooks {
+  stream(socket: Socket, remote: Target): Stream;
+  /** Whether this is an address of this host. */
+  isOwn(address: string): boolean;
+}
 
 /** Opens streams: to addresses, and to names, which are resolved first. */
 export class Connector {
   readonly #clock: Clock;
-  readonly #makeStream: (socket: Socket, ends: Ends) => Stream;
+  readonly #hooks: ConnectorHooks;
   readonly #connecting = new Set<() => void>();
   #closed = false;
 
-  constructor(clock: Clock, makeStream: (socket: Socket, ends: Ends) => Stream) {
+  constructor(clock: Clock, hooks: ConnectorHooks) {
     this.#clock = clock;
-    this.#makeStream = makeStream;
+    this.#hooks = hooks;
   }
 
   /** Whoever still waits is told `local`. */
@@ -31,8 +37,8 @@ export class Connector {
     if (target.fqdn === true) return this.#connectByName(target, options);
     const host = hostOf(target);
     const { timeoutMs, signal } = options;
-    const what = `connect to ${host} port ${target.port}`;
-    if (signal?.aborted) throw new SubstrateError('local', `${what}: aborted`, { cause: signal.reason });
+    const what = (): string => `connect to ${host} port ${target.port}`;
+    if (signal?.aborted) throw new SubstrateError('local', `${what()}: aborted`, { cause: signal.reason });
     const { address, port, interface: name } = target;
     const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
     const socket = openSocket({ host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false });
@@ -49,26 +55,24 @@ export class Connector {
         socket.destroy();
         reject(error);
       };
-      const onError = (error: Error): void => fail(wrapError(error, what));
+      const onError = (error: Error): void => fail(wrapError(error, what()));
       const onAbort = (): void => {
-        fail(new SubstrateError('local', `${what}: aborted`, { cause: signal?.reason }));
+        fail(new SubstrateError('local', `${what()}: aborted`, { cause: signal?.reason }));
       };
-      const onClosing = (): void => fail(new SubstrateError('local', `${what}: the substrate is closed`));
+      const onClosing = (): void => fail(new SubstrateError('local', `${what()}: the substrate is closed`));
       const timer = this.#clock.setTimeout(() => {
-        fail(new SubstrateError('timeout', `${what}: no answer within ${timeoutMs} ms`));
+        fail(new SubstrateError('timeout', `${what()}: no answer within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#connecting.add(onClosing);
       signal?.addEventListener('abort', onAbort, { once: true });
       socket.once('error', onError);
       socket.once('connect', () => {
         // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
-        const ends = endsOf(socket, remote);
-        if (!ends) return fail(new SubstrateError('local', `${what}: no file descriptor left`));
-        if (ends.local.port === port && ends.local.address === ends.remote.address) {
-          return fail(new SubstrateError('refused', `${what}: nobody listens there`));
+        if (this.#hooks.isOwn(address) && localOf(socket)?.port === port) {
+          return fail(new SubstrateError('refused', `${what()}: nobody listens there`));
         }
         settled();
-        resolve(this.#makeStream(socket, ends));
+        resolve(this.#hooks.stream(socket, remote));
       });
     });
   }

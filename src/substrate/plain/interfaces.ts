@@ -1,10 +1,15 @@
+import ipaddr from 'ipaddr.js';
 import type { Clock, TimerId } from '../../runtime/clock.js';
 import { SubstrateError, type Environment, type InterfaceInfo, type Security } from '../types.js';
+import { isOwnAddress } from '../own-address.js';
 import { sharedSubnets } from './on-link.js';
 import { type HostInterface, type Platform } from './platform.js';
 
 /** While an address is still being checked for duplicates, the host is looked at this often, ms. */
 const TENTATIVE_POLL_MS = 100;
+
+/** Of that many addresses it is remembered whether they are this host's. */
+const OWN_ADDRESSES_KEPT = 1_024;
 
 export interface WatchOptions {
   /** Undefined: every interface that is up, multicast-capable and not loopback. */
@@ -31,6 +36,8 @@ export class InterfaceWatch {
   #host: readonly HostInterface[];
   /** Interfaces whose IPv4 subnet is an earlier one's too. */
   #ambiguous: ReadonlySet<string> = new Set();
+  /** Addresses that were asked about, as written, and whether they are this host's. */
+  readonly #own = new Map<string, boolean>();
   #environment: Environment;
   #fingerprint: string;
   #timer: TimerId | undefined;
@@ -86,6 +93,18 @@ export class InterfaceWatch {
     return this.#ambiguous.size;
   }
 
+  /** Whether this is an address of this host, whatever interface it is on; loopback's are. */
+  isOwn(address: string): boolean {
+    let own = this.#own.get(address);
+    if (own === undefined) {
+      const canonical = ipaddr.isValid(address) ? ipaddr.parse(address).toString() : address;
+      own = isOwnAddress({ ...this.#environment, interfaces: this.#host }, canonical);
+      if (this.#own.size >= OWN_ADDRESSES_KEPT) this.#own.clear();
+      this.#own.set(address, own);
+    }
+    return own;
+  }
+
   get environment(): Environment {
     return this.#environment;
   }
@@ -115,6 +134,7 @@ export class InterfaceWatch {
     this.#clock.clearTimeout(this.#timer);
     const host = this.#platform.list();
     this.#host = host;
+    this.#own.clear();
     this.#judgeSubnets();
     const environment = this.#describe(host);
     const fingerprint = JSON.stringify(environment);

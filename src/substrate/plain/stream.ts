@@ -4,22 +4,22 @@ import { splitAddress, wrapError } from './platform.js';
 
 const NOTHING = new Uint8Array(0);
 
-/** Both ends of a connection. */
-export interface Ends {
-  readonly remote: Target;
-  readonly local: Target;
-}
-
 /**
- * The ends of a connected socket; undefined if it is gone already, or if no file descriptor is left: libuv needs
+ * The far end of a connected socket; undefined if it is gone already, or if no file descriptor is left: libuv needs
  * one to turn the index of a link-local address into a name, and Node throws when it has none.
  */
-export function endsOf(socket: Socket, knownRemote?: Target): Ends | undefined {
+export function remoteOf(socket: Socket): Target | undefined {
   try {
-    const { localAddress, localPort } = socket;
-    const remote = knownRemote ?? target(socket.remoteAddress, socket.remotePort);
-    const local = target(localAddress, localPort);
-    return remote && local && { remote, local };
+    return target(socket.remoteAddress, socket.remotePort);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The near end, likewise. */
+export function localOf(socket: Socket): Target | undefined {
+  try {
+    return target(socket.localAddress, socket.localPort);
   } catch {
     return undefined;
   }
@@ -31,17 +31,16 @@ export function endsOf(socket: Socket, knownRemote?: Target): Ends | undefined {
  */
 export class PlainStream implements Stream {
   readonly remote: Target;
-  readonly local: Target;
   readonly #socket: Socket;
   #handlers: StreamHandlers | undefined;
   #error: SubstrateError | undefined;
   #state: 'open' | 'ending' | 'finishing' | 'finished' | 'aborted' = 'open';
   #closed = false;
+  #local: Target | undefined;
 
-  constructor(socket: Socket, ends: Ends, onGone: (stream: PlainStream) => void) {
+  constructor(socket: Socket, remote: Target, onGone: (stream: PlainStream) => void) {
     this.#socket = socket;
-    this.remote = ends.remote;
-    this.local = ends.local;
+    this.remote = remote;
     socket.on('error', (error) => {
       // What a stack says of a connection the caller dropped itself is no news.
       if (this.#state !== 'aborted') this.#error = wrapError(error, 'connection', true);
@@ -51,6 +50,11 @@ export class PlainStream implements Stream {
       onGone(this);
       this.#handlers?.onClose(this.#error);
     });
+  }
+
+  /** Asked for rarely, and two system calls of a connection's few. */
+  get local(): Target | undefined {
+    return (this.#local ??= localOf(this.#socket));
   }
 
   get bufferedBytes(): number {
@@ -70,15 +74,17 @@ export class PlainStream implements Stream {
     socket.on('end', () => {
       if (this.#state !== 'aborted') handlers.onEnd();
     });
-    socket.on('drain', () => {
-      if (this.#state === 'open') handlers.onDrain?.();
-    });
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#state !== 'open' || this.#socket.destroyed) return false;
-    // The kernel may not take all of it now, and the encoder will reuse the memory.
-    return this.#socket.write(Buffer.from(bytes));
+    const taken = this.#socket.write(bytes);
+    if (!taken && this.#handlers?.onDrain) {
+      this.#socket.once('drain', () => {
+        if (this.#state === 'open') this.#handlers?.onDrain?.();
+      });
+    }
+    return taken;
   }
 
   end(): void {

@@ -23,7 +23,7 @@ import { SendPair, type PairLink } from './pair.js';
 import { platformOf, wrapError, type Platform } from './platform.js';
 import { Receiver } from './receiver.js';
 import { closeServer, openServer } from './sockets.js';
-import { endsOf, PlainStream, type Ends } from './stream.js';
+import { PlainStream, remoteOf } from './stream.js';
 import { interfaceOf, WellKnown } from './well-known.js';
 
 /**
@@ -62,7 +62,10 @@ class PlainSubstrate implements Substrate {
     this.#settings = settings;
     this.#platform = platform;
     this.#clock = clock;
-    this.#connector = new Connector(clock, (socket, ends) => this.#stream(socket, ends));
+    this.#connector = new Connector(clock, {
+      stream: (socket, remote) => this.#stream(socket, remote),
+      isOwn: (address) => this.#watch.isOwn(address),
+    });
     const { interfaces: chosen, security, pollIntervalMs } = settings;
     const { ipv4 } = settings.receives;
     this.#watch = new InterfaceWatch(platform, clock, { chosen, security, pollIntervalMs, ipv4, lenient });
@@ -147,7 +150,7 @@ class PlainSubstrate implements Substrate {
       environment: () => this.environment,
       onSocket: (socket) => {
         this.#accept(socket, (stream) =>
-          options.onStream(stream, interfaceOf(stream.local, this.environment)),
+          options.onStream(stream, stream.local && interfaceOf(stream.local, this.environment)),
         );
       },
       onDatagram: options.onDatagram,
@@ -209,17 +212,17 @@ class PlainSubstrate implements Substrate {
   }
 
   #accept(socket: Socket, onStream: (stream: Stream) => void): void {
-    const ends = endsOf(socket);
-    if (!ends || this.#closing) {
+    const remote = remoteOf(socket);
+    if (!remote || this.#closing) {
       socket.on('error', () => undefined);
       socket.destroy();
       return;
     }
-    onStream(this.#stream(socket, ends));
+    onStream(this.#stream(socket, remote));
   }
 
-  #stream(socket: Socket, ends: Ends): PlainStream {
-    const stream = new PlainStream(socket, ends, (gone) => void this.#streams.delete(gone));
+  #stream(socket: Socket, remote: Target): PlainStream {
+    const stream = new PlainStream(socket, remote, (gone) => void this.#streams.delete(gone));
     this.#streams.add(stream);
     return stream;
   }
