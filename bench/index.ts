@@ -2,10 +2,12 @@
  * Benchmarks: `npm run bench -- NAME [options]`. Each states its question, compares the engine with something
  * else in the same run, warms up, and reports the spread. Results go to stdout, progress to stderr.
  *
- * What lives here may import the public API (src/index.ts) and what that names; floor.ts nothing but Node.
+ * What lives here may import the public API (src/index.ts) and what that names; floor.ts and floors/ nothing but Node.
  */
 const benchmarks: Readonly<Record<string, () => Promise<{ main: (args: string[]) => Promise<number> }>>> = {
   negotiation: () => import('./negotiation.js'),
+  step: () => import('./step.js'),
+  synchronize: () => import('./synchronize.js'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
