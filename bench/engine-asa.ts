@@ -20,7 +20,6 @@ export const objectiveOf = (work: WorkName): string => all[work].objective;
 export default async function asaMain({ asa, data, signal }: AsaContext): Promise<void> {
   const role = data as Role;
   const work = all[role.work];
-  const handlers =
-    role.role === 'responder' ? await work.respond(asa) : await work.initiate(asa, role.peer);
+  const handlers = role.role === 'responder' ? await work.respond(asa) : await work.initiate(asa, role.peer);
   await serveThread({ ...handlers, memory }, signal);
 }

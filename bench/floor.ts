@@ -6,7 +6,7 @@
  *     initiator: 20 B →, then closes         (M_END, accept)
  *     responder: closes when the 20 B are in
  *
- * Sizes and closing order are those of a negotiation of two steps. With `--request 32 --answer 40 --end 0` they are
+ * Sizes and closing order are those of a negotiation of two steps. With `--request 31 --answer 38 --end 0` they are
  * those of a synchronization: M_REQ_SYN, M_SYNCH, and the responder closes first. Imports nothing of the project.
  *
  *     node dist/bench/floor.js server [--host ADDR] [sizes]

@@ -8,6 +8,9 @@ const benchmarks: Readonly<Record<string, () => Promise<{ main: (args: string[])
   negotiation: () => import('./negotiation.js'),
   step: () => import('./step.js'),
   synchronize: () => import('./synchronize.js'),
+  discovery: () => import('./discovery.js'),
+  flood: () => import('./flood.js'),
+  relay: () => import('./relay.js'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -28,6 +28,7 @@ export interface Lab {
 }
 
 const PREFIX = 'gbench';
+let labs = 0;
 
 function ip(...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync('ip', args, { encoding: 'utf8' });
@@ -94,7 +95,8 @@ function removeLeftovers(): void {
  */
 export function openLab(count = 2): Lab {
   const children = new Set<ChildProcess>();
-  const names = Array.from({ length: count }, (_, node) => `${PREFIX}-${process.pid}-${node}`);
+  const lab = ++labs;
+  const names = Array.from({ length: count }, (_, node) => `${PREFIX}-${process.pid}-${lab}-${node}`);
 
   function side(prefix: readonly string[], address: string, interfaces: readonly string[]): Side {
     const spawnProgram: Side['spawnProgram'] = (argv, env) => {

@@ -1,6 +1,6 @@
 /**
  * Question: how many unicast synchronizations (RFC 8990 §2.5.6.1) with a peer that is named does an engine complete
- * per second, beside the same exchange over raw sockets: connect, 32 bytes, 40 bytes, closed by the responder?
+ * per second, beside the same exchange over raw sockets: connect, 31 bytes, 38 bytes, closed by the responder?
  *
  *     npm run bench -- synchronize [--concurrency N] [--sessions N] [--placement worker|main|inline|all]
  *                                  [--repeats N] [--json]
@@ -9,7 +9,7 @@ import { sessionBenchmark } from './support/session-benchmark.js';
 import { runFloorClient, startFloorServer } from './support/sessions.js';
 
 /** Of M_REQ_SYN and M_SYNCH as the ASAs make them. */
-const SIZES = ['--request', '32', '--answer', '40', '--end', '0'];
+const SIZES = ['--request', '31', '--answer', '38', '--end', '0'];
 
 export const main = sessionBenchmark({
   work: 'synchronize',

@@ -33,7 +33,13 @@ function bookOf(error: unknown): { code: number | undefined; broken: boolean } {
   return { code: undefined, broken: true };
 }
 
-async function flood(asa: Asa, objective: Objective, peer: Peer, rate: number, seconds: number): Promise<object> {
+async function flood(
+  asa: Asa,
+  objective: Objective,
+  peer: Peer,
+  rate: number,
+  seconds: number,
+): Promise<object> {
   const refused = new Reasons();
   const broken = new Reasons();
   const running = new Set<Promise<void>>();
@@ -94,8 +100,7 @@ export const overload: Work = {
     const objective = await register(asa);
     return {
       run: (command) => closedLoop(loadOf(command), () => negotiate(asa, objective, peer)),
-      overload: (command) =>
-        flood(asa, objective, peer, number(command, 'rate'), number(command, 'seconds')),
+      overload: (command) => flood(asa, objective, peer, number(command, 'rate'), number(command, 'seconds')),
     };
   },
 };

@@ -20,8 +20,7 @@ export const works = ['negotiation', 'step', 'synchronize', 'held', 'overload'] 
 export type WorkName = (typeof works)[number];
 
 export type Role = { readonly work: WorkName } & (
-  | { readonly role: 'responder' }
-  | { readonly role: 'initiator'; readonly peer: Peer }
+  { readonly role: 'responder' } | { readonly role: 'initiator'; readonly peer: Peer }
 );
 
 export const loadOf = (command: Command): Load => ({

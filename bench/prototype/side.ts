@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Lab, Side } from '../lab.js';
+import { openLab, type Lab, type Side } from '../lab.js';
 import { Program, progress } from '../support/program.js';
 import type { Sample } from '../support/result.js';
 import { toSample, type SessionLoad } from '../support/sessions.js';
@@ -30,19 +30,25 @@ function start(side: Side, dir: string, args: readonly string[]): Program {
   return new Program(child, `prototype ${args[0] ?? ''}`);
 }
 
-/** Its responder; undefined where there is no prototype. It multicasts, so it needs the namespaces. */
+/**
+ * Its responder, in namespaces of its own: it shares the GRASP port with nobody. Undefined where there is no prototype.
+ *
+ * @param beside the lab of the others
+ */
 export async function startPrototype(
-  lab: Lab,
+  beside: Lab,
   work: 'negotiation' | 'synchronize',
 ): Promise<Prototype | undefined> {
   const given = process.env['GRASPY_DIR'];
   if (given === undefined || given === '') return undefined;
   const dir = resolve(given);
   if (!existsSync(join(dir, 'grasp.py'))) throw new Error(`GRASPY_DIR=${given} has no grasp.py`);
-  if (lab.kind !== 'namespaces') {
+  if (beside.kind !== 'namespaces') {
     progress('prototype: not measured, it needs network namespaces');
     return undefined;
   }
+  // Closed with the process.
+  const lab = openLab();
   await start(lab.server, dir, ['responder', work]).next();
   return {
     async run({ sessions, concurrency }) {

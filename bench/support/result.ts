@@ -108,7 +108,9 @@ export function toResult(
 function describe(run: Summary, measure: string): string {
   const [low, high] = run.spread;
   const measures = Object.entries(run.measures).map(([name, value]) =>
-    name === measure ? `${name} ${significant(value)} (${significant(low)} … ${significant(high)})` : `${name} ${significant(value)}`,
+    name === measure
+      ? `${name} ${significant(value)} (${significant(low)} … ${significant(high)})`
+      : `${name} ${significant(value)}`,
   );
   return `${measures.join(', ')}, ${run.failures} failures`;
 }

@@ -31,7 +31,11 @@ const loadArgs = ({ sessions, concurrency }: SessionLoad): string[] => [
   ...['--warmup', `${warmupOf(sessions)}`, '--json'],
 ];
 
-function engineArgs(file: string, side: Side, { work, placement, limits, exposeGc }: EngineOptions): string[] {
+function engineArgs(
+  file: string,
+  side: Side,
+  { work, placement, limits, exposeGc }: EngineOptions,
+): string[] {
   const [name] = side.interfaces;
   return [
     ...(exposeGc ? ['--expose-gc'] : []),
@@ -63,7 +67,11 @@ export async function runEngineClient(
   port: number,
   load: SessionLoad,
 ): Promise<Sample> {
-  const args = [...engineArgs('engine-client.js', lab.client, options), ...target(lab, port), ...loadArgs(load)];
+  const args = [
+    ...engineArgs('engine-client.js', lab.client, options),
+    ...target(lab, port),
+    ...loadArgs(load),
+  ];
   const program = lab.client.start('engine client', args);
   const sample = (await program.next()) as unknown as Sample;
   await program.end();
@@ -99,7 +107,9 @@ export function toSample(line: Line): Sample {
   );
   return {
     failures: Number(failures ?? 0),
-    ...(typeof reasons === 'object' && reasons !== null ? { reasons: reasons as Record<string, number> } : {}),
+    ...(typeof reasons === 'object' && reasons !== null
+      ? { reasons: reasons as Record<string, number> }
+      : {}),
     measures: Object.fromEntries(measures),
   };
 }
