@@ -33,7 +33,7 @@ function bookOf(error: unknown): { code: number | undefined; broken: boolean } {
   return { code: undefined, broken: true };
 }
 
-async function flood(
+async function openLoop(
   asa: Asa,
   objective: Objective,
   peer: Peer,
@@ -71,7 +71,15 @@ async function flood(
   const loadSeconds = (performance.now() - beganAt) / 1000;
   await Promise.all(running);
   const settleSeconds = (performance.now() - beganAt) / 1000 - loadSeconds;
-  return { started, completed, refused, broken, mostAtOnce: most, loadSeconds, settleSeconds };
+  return {
+    started,
+    completed,
+    refused: refused.toJSON(),
+    broken: broken.toJSON(),
+    mostAtOnce: most,
+    loadSeconds,
+    settleSeconds,
+  };
 }
 
 export const overload: Work = {
@@ -94,13 +102,14 @@ export const overload: Work = {
       },
       { concurrency: 1_000 },
     );
-    return { books: () => ({ begun, accepted, failed }) };
+    return { books: () => ({ begun, accepted, failed: failed.toJSON() }) };
   },
   async initiate(asa, peer) {
     const objective = await register(asa);
     return {
       run: (command) => closedLoop(loadOf(command), () => negotiate(asa, objective, peer)),
-      overload: (command) => flood(asa, objective, peer, number(command, 'rate'), number(command, 'seconds')),
+      overload: (command) =>
+        openLoop(asa, objective, peer, number(command, 'rate'), number(command, 'seconds')),
     };
   },
 };

@@ -45,6 +45,9 @@ export interface Result {
   readonly floorRun: Summary;
   /** The Python prototype with the same work, where it was measured. */
   readonly prototype?: Summary | undefined;
+  /** Of an overload: calls rejected, by code, and what the responder's engine counted. */
+  readonly refusals?: Readonly<Record<string, number>>;
+  readonly counters?: Readonly<Record<string, number>>;
 }
 
 export interface Plan {
