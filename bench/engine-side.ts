@@ -27,8 +27,8 @@ export const toWork = (text: string): WorkName => oneOf('work', works, text);
 export interface EngineSide {
   readonly grasp: Grasp;
   /** Gives the ASA a command and returns its answer. */
-  ask(command: Command): Promise<object>;
-  close(): Promise<void>;
+  readonly ask: (command: Command) => Promise<object>;
+  readonly close: () => Promise<void>;
 }
 
 /** Starts an engine and one ASA on it; resolves when that takes commands. */

@@ -125,7 +125,10 @@ export function openLab(count = 2): Lab {
     removeNamespaces();
     kind = 'loopback';
     const why = error instanceof Error ? error.message : String(error);
-    if (count > 2) throw new Error(`a line of ${count} nodes needs network namespaces, and so root: ${why}`);
+    if (count > 2) {
+      const message = `a line of ${count} nodes needs network namespaces, and so root: ${why}`;
+      throw new Error(message, { cause: error });
+    }
     process.stderr.write(
       `lab: no namespaces (${why}); both sides on loopback, numbers differ from a real link\n`,
     );
