@@ -97,6 +97,22 @@ export function audit(
   return { started, completed, refused, failures };
 }
 
+/** Runs at the same time, as one: rates added up, of the others the largest. */
+async function together(runs: readonly Promise<Sample>[]): Promise<Sample> {
+  const samples = await Promise.all(runs);
+  const of = (name: string): number[] => samples.map(({ measures }) => measures[name] ?? 0);
+  const names = Object.keys(samples[0]?.measures ?? {});
+  const joined = names.map((name) => [
+    name,
+    name === 'rate' ? of(name).reduce((all, rate) => all + rate, 0) : Math.max(...of(name)),
+  ]);
+  return {
+    failures: samples.reduce((sum, { failures }) => sum + failures, 0),
+    reasons: merge(samples.map(({ reasons }) => reasons ?? {})),
+    measures: Object.fromEntries(joined) as Record<string, number>,
+  };
+}
+
 async function underLoad(clients: readonly Program[], options: Options, rate: number): Promise<Told[]> {
   const each = (rate * options.factor) / clients.length;
   const load = { rate: each, seconds: options.seconds };
@@ -111,9 +127,10 @@ async function measure(lab: Lab, options: Options): Promise<Result[]> {
   const { program: server, port } = await startEngineServer(lab, engine);
   const clients: Program[] = [];
   for (let n = 0; n < count; n++) clients.push(await startEngineClient(lab, engine, port));
-  const [first] = clients;
   const floor = await startFloorServer(lab);
-  const run = (): Promise<Sample> => first!.ask<Sample>('run', { count: sessions, concurrency });
+  // By all clients at once, as the load later: one alone may not be able to ask as much as the responder can serve.
+  const load = { count: Math.ceil(sessions / count), concurrency: Math.ceil(concurrency / count) };
+  const run = (): Promise<Sample> => together(clients.map((client) => client.ask<Sample>('run', load)));
 
   const warmUp = await run();
   const before = await run();
@@ -123,7 +140,8 @@ async function measure(lab: Lab, options: Options): Promise<Result[]> {
   await delay(SETTLE_MS);
   const books = await server.ask<Books>('books');
   const { counters, restarts } = await server.ask<{ counters: Reasons; restarts: number }>('status');
-  const floorSample = await runFloorClient(lab, floor.port, { sessions, concurrency });
+  const floorLoad = { sessions: load.count, concurrency: load.concurrency };
+  const floorSample = await together(clients.map(() => runFloorClient(lab, floor.port, floorLoad)));
   const after = await run();
 
   const { started, completed, refused, failures } = audit(told, books.accepted - opened.accepted);
