@@ -111,31 +111,26 @@ export async function main(args: string[]): Promise<number> {
   process.once('SIGINT', () => process.exit(1));
   process.once('SIGTERM', () => process.exit(1));
   const began = performance.now();
+  const date = new Date().toISOString().slice(0, 10);
+  const today = join(root, 'bench', 'results', `${date}.json`);
+  const kept = only !== undefined && existsSync(today) ? read(today).results : [];
   const results: Result[] = [];
   const missing: string[] = [];
   const wanted = runs.filter(({ name }) => only === undefined || only.includes(name));
   for (const [index, each] of wanted.entries()) {
     const these = quick ? each.quick : each.args;
     const title = [each.name, ...these].join(' ');
-    progress(
-      `\n== ${index + 1} of ${wanted.length}: ${title} (${Math.round((performance.now() - began) / 1000)} s)`,
-    );
+    const seconds = Math.round((performance.now() - began) / 1000);
+    progress(`\n== ${index + 1} of ${wanted.length}: ${title} (${seconds} s)`);
     const found = await collect(each, these);
     if (found.length === 0) missing.push(title);
     results.push(...found);
+    const head = { date, node: process.version, cpus: availableParallelism(), quick, missing };
+    const all: Results = { ...head, results: merge(kept, results) };
+    // After each: whoever interrupts the rest keeps what there is.
+    write(all);
+    writeDocs(all);
   }
-  const date = new Date().toISOString().slice(0, 10);
-  const today = join(root, 'bench', 'results', `${date}.json`);
-  const kept = only !== undefined && existsSync(today) ? read(today).results : [];
-  const all: Results = {
-    date,
-    node: process.version,
-    cpus: availableParallelism(),
-    quick,
-    missing,
-    results: merge(kept, results),
-  };
-  progress(`\nwritten: ${write(all)}`);
-  writeDocs(all);
+  progress(`\nwritten: ${today}`);
   return missing.length === 0 && results.every(({ failures }) => failures === 0) ? 0 : 1;
 }

@@ -29,6 +29,12 @@ export interface Lab {
 
 const PREFIX = 'gbench';
 let labs = 0;
+const open = new Set<Lab>();
+
+/** All that this process has opened; what runs in them would keep it alive. */
+export function closeLabs(): void {
+  for (const lab of open) lab.close();
+}
 
 function ip(...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync('ip', args, { encoding: 'utf8' });
@@ -138,6 +144,7 @@ export function openLab(count = 2): Lab {
   const close = (): void => {
     if (closed) return;
     closed = true;
+    open.delete(self);
     process.off('exit', close);
     for (const child of children) child.kill('SIGKILL');
     if (kind === 'namespaces') removeNamespaces();
@@ -155,7 +162,9 @@ export function openLab(count = 2): Lab {
       : side([], '::1', []),
   );
   const here = side([], '::1', []);
-  return { kind, nodes, server: nodes[0] ?? here, client: nodes[1] ?? here, close };
+  const self: Lab = { kind, nodes, server: nodes[0] ?? here, client: nodes[1] ?? here, close };
+  open.add(self);
+  return self;
 }
 
 /** Benchmarks that multicast have no loopback to fall back on. */

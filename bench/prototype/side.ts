@@ -47,7 +47,7 @@ export async function startPrototype(
     progress('prototype: not measured, it needs network namespaces');
     return undefined;
   }
-  // Closed with the process.
+  // Closed with the others (closeLabs).
   const lab = openLab();
   await start(lab.server, dir, ['responder', work]).next();
   return {

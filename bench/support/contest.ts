@@ -1,5 +1,5 @@
 /** Contenders measured in turn, so that what else the machine does meets all of them alike. */
-import { openLab, type Lab } from '../lab.js';
+import { closeLabs, openLab, type Lab } from '../lab.js';
 import { UsageError } from './options.js';
 import { progress } from './program.js';
 import { toText, type Result, type Sample } from './result.js';
@@ -51,10 +51,9 @@ export async function runBenchmark<T extends { readonly json: boolean }>(work: {
   readonly nodes?: (options: T) => number;
   readonly measure: (lab: Lab, options: T) => Promise<readonly Result[]>;
 }): Promise<number> {
-  let lab: Lab | undefined;
   try {
     const options = work.parse();
-    lab = openLab(work.nodes?.(options) ?? 2);
+    const lab = openLab(work.nodes?.(options) ?? 2);
     const results = await work.measure(lab, options);
     print(results, options.json);
     return exitCode(results);
@@ -64,6 +63,6 @@ export async function runBenchmark<T extends { readonly json: boolean }>(work: {
     progress(work.usage);
     return 2;
   } finally {
-    lab?.close();
+    closeLabs();
   }
 }
