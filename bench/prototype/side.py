@@ -30,6 +30,7 @@ sys.modules["tkinter"].font = None
 import grasp
 
 TIMEOUT_MS = 10_000
+LISTENERS = 64
 NAMES = {"negotiation": "bench:negotiation:01", "synchronize": "bench:synchronize:01"}
 
 grasp.skip_dialogue(silent=True, figging=False, diagnosing=False)
@@ -58,18 +59,19 @@ def respond(work):
     registered = objective(work)
     check(grasp.register_obj(asa, registered))
 
-    def answer(session, request):
-        request.value = ["NZD", 250]
-        grasp.negotiate_step(asa, session, request, TIMEOUT_MS)
-
     def listen():
+        """It listens while a call waits and refuses requests else, so several calls wait."""
         while True:
             code, session, request = grasp.listen_negotiate(asa, registered)
             if not code:
-                threading.Thread(target=answer, args=(session, request), daemon=True).start()
+                request.value = ["NZD", 250]
+                grasp.negotiate_step(asa, session, request, TIMEOUT_MS)
 
     if work == "negotiation":
-        threading.Thread(target=listen, daemon=True).start()
+        for _ in range(LISTENERS):
+            threading.Thread(target=listen, daemon=True).start()
+            # The first one makes the queue that the others share.
+            time.sleep(0.01)
     else:
         check(grasp.listen_synchronize(asa, registered))
     say({"event": "ready"})
