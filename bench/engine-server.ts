@@ -1,28 +1,32 @@
 /**
- * The responding engine of the negotiation benchmark:
+ * The responding engine of the benchmarks with sessions:
  *
- *     node dist/bench/engine-server.js [--placement worker|main|inline] [--interface IF]
+ *     node dist/bench/engine-server.js [--work NAME] [--placement worker|main|inline] [--interface IF] [--limits JSON]
  *
- * Prints `{"event":"ready","port":N}`, ends with its standard input.
+ * Prints `{"event":"ready","port":N}`, carries out commands (JSON lines), ends with its standard input.
  */
 import { parseArgs } from 'node:util';
-import { BroadcastChannel } from 'node:worker_threads';
-import { READY_CHANNEL } from './engine-asa.js';
-import { runAsa, sideOptions, toPlacement } from './engine-side.js';
+import { objectiveOf } from './engine-asa.js';
+import { sideOptions, startSide, toPlacement, toWork } from './engine-side.js';
+import { say, serveCommands } from './support/commands.js';
 
 const { values } = parseArgs({ options: sideOptions });
-const channel = new BroadcastChannel(READY_CHANNEL);
-channel.onmessage = (message: unknown) => {
-  const { port } = (message as { data: { port: number } }).data;
-  process.stdout.write(`${JSON.stringify({ event: 'ready', port })}\n`);
-  channel.close();
-};
-const { result, close } = await runAsa(toPlacement(values.placement), values.interface, {
+const work = toWork(values.work);
+const { grasp, ask, close } = await startSide(toPlacement(values.placement), values, {
+  work,
   role: 'responder',
 });
-process.stdin
-  .on('end', () => {
-    void close().then(() => process.exit(0));
-  })
-  .resume();
-await result;
+const { objectives } = await grasp.status();
+const port = objectives.find(({ name }) => name === objectiveOf(work))?.listening[0]?.port;
+serveCommands(
+  {
+    memory: ask,
+    books: ask,
+    status: async () => {
+      const { counters, threads } = await grasp.status();
+      return { counters, restarts: threads.reduce((sum, thread) => sum + thread.restarts, 0) };
+    },
+  },
+  close,
+);
+say({ event: 'ready', port });

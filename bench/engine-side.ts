@@ -1,49 +1,78 @@
-/** What both engine processes of the negotiation benchmark share: starting the engine, placing the ASA. */
-import { Grasp } from '../src/index.js';
-import asaMain, { type ClientResult, type Role } from './engine-asa.js';
+/** What both engine processes of a benchmark with sessions share: starting the engine, placing the ASA. */
+import { Grasp, type Limits } from '../src/index.js';
+import { ThreadLine } from './asas/thread-line.js';
+import { works, type Role, type WorkName } from './asas/work.js';
+import asaMain from './engine-asa.js';
 import { placements, type Placement } from './placements.js';
+import type { Command } from './support/commands.js';
 
 /** Options of both sides, for `parseArgs`. */
 export const sideOptions = {
+  work: { type: 'string', default: 'negotiation' },
   placement: { type: 'string', default: 'worker' },
   interface: { type: 'string' },
+  /** JSON. */
+  limits: { type: 'string', default: '{}' },
 } as const;
 
-export function toPlacement(text: string): Placement {
-  const placement = placements.find((known) => known === text);
-  if (placement === undefined) throw new Error(`--placement must be one of ${placements.join(', ')}`);
-  return placement;
+function oneOf<T extends string>(name: string, known: readonly T[], text: string): T {
+  const found = known.find((each) => each === text);
+  if (found === undefined) throw new Error(`--${name} must be one of ${known.join(', ')}`);
+  return found;
 }
 
-/**
- * Starts an engine and runs one ASA on it. `result` settles when the ASA is done; `close` ends both.
- */
-export async function runAsa(
+export const toPlacement = (text: string): Placement => oneOf('placement', placements, text);
+export const toWork = (text: string): WorkName => oneOf('work', works, text);
+
+export interface EngineSide {
+  readonly grasp: Grasp;
+  /** Gives the ASA a command and returns its answer. */
+  readonly ask: (command: Command) => Promise<object>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts an engine and one ASA on it; resolves when that takes commands. */
+export async function startSide(
   placement: Placement,
-  interfaceName: string | undefined,
+  options: { readonly interface?: string | undefined; readonly limits: string },
   role: Role,
-): Promise<{ result: Promise<void | ClientResult>; close: () => Promise<void> }> {
+): Promise<EngineSide> {
   const grasp = await Grasp.start({
     substrate: {
       kind: 'plain',
       insecure: true,
-      ...(interfaceName === undefined ? {} : { interfaces: [interfaceName] }),
+      ...(options.interface === undefined ? {} : { interfaces: [options.interface] }),
     },
     placement: placement === 'inline' ? 'inline' : 'worker',
+    limits: JSON.parse(options.limits) as Partial<Limits>,
   });
+  const line = new ThreadLine();
   const name = `bench-${role.role}`;
+  const stop = new AbortController();
+  // What ends it too early ends the process: nobody would answer its commands.
   if (placement === 'worker') {
     const asa = await grasp.spawnAsa(new URL('./engine-asa.js', import.meta.url), { name, data: role });
-    return { result: asa.done as Promise<void | ClientResult>, close: () => grasp.close() };
+    void asa.done.catch(give(stop.signal));
+  } else {
+    const asa = await grasp.registerAsa(name);
+    void asaMain({ asa, data: role, signal: stop.signal }).catch(give(stop.signal));
   }
-  const stop = new AbortController();
-  const asa = await grasp.registerAsa(name);
-  const result = asaMain({ asa, data: role, signal: stop.signal });
+  await line.ready;
   return {
-    result,
+    grasp,
+    ask: (command) => line.ask(command),
     close: async () => {
       stop.abort();
+      line.close();
       await grasp.close();
     },
   };
 }
+
+const give =
+  (stopped: AbortSignal) =>
+  (error: unknown): void => {
+    if (stopped.aborted) return;
+    process.stderr.write(`engine: the ASA ended: ${String(error)}\n`);
+    process.exit(3);
+  };

@@ -6,31 +6,36 @@
  *     initiator: 20 B →, then closes         (M_END, accept)
  *     responder: closes when the 20 B are in
  *
- * Sizes and closing order are those of a negotiation of two steps. Imports nothing of the project.
+ * Sizes and closing order are those of a negotiation of two steps. With `--request 31 --answer 38 --end 0` they are
+ * those of a synchronization: M_REQ_SYN, M_SYNCH, and the responder closes first. Imports nothing of the project.
  *
- *     node dist/bench/floor.js server [--host ADDR]
- *     node dist/bench/floor.js client --host ADDR --port N [--sessions N] [--concurrency N] [--warmup N] [--json]
+ *     node dist/bench/floor.js server [--host ADDR] [sizes]
+ *     node dist/bench/floor.js client --host ADDR --port N [--sessions N] [--concurrency N] [--warmup N] [--json] [sizes]
  *
  * The server prints `{"event":"ready","port":N}` and ends with its standard input. No retry: what fails is counted.
  */
 import net from 'node:net';
 import { parseArgs } from 'node:util';
 
-const REQUEST_BYTES = 40;
-const OFFER_BYTES = 40;
-const END_BYTES = 20;
+/** Bytes of each message; an `end` of 0: the answer is the last one. */
+interface Sizes {
+  readonly request: number;
+  readonly answer: number;
+  readonly end: number;
+}
+
 /** An exchange without progress for so long has failed. */
 const IDLE_MS = 10_000;
 
-function serve(host: string): void {
-  const offer = Buffer.alloc(OFFER_BYTES, 2);
+function serve(host: string, sizes: Sizes): void {
+  const answer = Buffer.alloc(sizes.answer, 2);
   const server = net.createServer({ noDelay: true }, (socket) => {
     let received = 0;
     socket.on('data', (bytes) => {
       const before = received;
       received += bytes.length;
-      if (before < REQUEST_BYTES && received >= REQUEST_BYTES) socket.write(offer);
-      if (received >= REQUEST_BYTES + END_BYTES) socket.end();
+      if (before < sizes.request && received >= sizes.request) socket.write(answer);
+      if (received >= sizes.request + sizes.end) socket.end();
     });
     // The client counts failures; a reset must only not end the server.
     socket.on('error', () => undefined);
@@ -51,9 +56,13 @@ interface Run {
   readonly latenciesMs: Float64Array;
 }
 
-function run(host: string, port: number, sessions: number, concurrency: number): Promise<Run> {
-  const request = Buffer.alloc(REQUEST_BYTES, 1);
-  const end = Buffer.alloc(END_BYTES, 3);
+function run(
+  { host, port, sizes }: { host: string; port: number; sizes: Sizes },
+  sessions: number,
+  concurrency: number,
+): Promise<Run> {
+  const request = Buffer.alloc(sizes.request, 1);
+  const end = Buffer.alloc(sizes.end, 3);
   const latencies: number[] = [];
   const reasons = new Map<string, number>();
   let started = 0;
@@ -92,17 +101,22 @@ function run(host: string, port: number, sessions: number, concurrency: number):
       socket.on('connect', () => socket.write(request));
       socket.on('data', (bytes) => {
         received += bytes.length;
-        if (received < OFFER_BYTES) return;
-        socket.end(end, () => {
+        if (received < sizes.answer) return;
+        const done = (): void => {
           latencies.push(performance.now() - at);
           next();
-        });
+        };
+        if (sizes.end > 0) socket.end(end, done);
+        else {
+          socket.end();
+          done();
+        }
       });
       socket.on('error', (error) => {
         failure = error.message;
       });
       socket.on('close', () => {
-        if (failure === undefined && received !== OFFER_BYTES) failure = `closed after ${received} bytes`;
+        if (failure === undefined && received !== sizes.answer) failure = `closed after ${received} bytes`;
         if (failure !== undefined) {
           failures += 1;
           reasons.set(failure, (reasons.get(failure) ?? 0) + 1);
@@ -122,22 +136,21 @@ const quantile = (sorted: Float64Array, q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
 
 async function measure(options: {
-  host: string;
-  port: number;
+  peer: { host: string; port: number; sizes: Sizes };
   sessions: number;
   concurrency: number;
   warmup: number;
   json: boolean;
 }): Promise<void> {
-  const { host, port, sessions, concurrency } = options;
-  const warmup = await run(host, port, options.warmup, concurrency);
-  const { failures, seconds, cpuUs, latenciesMs } = await run(host, port, sessions, concurrency);
+  const { peer, sessions, concurrency } = options;
+  const warmup = await run(peer, options.warmup, concurrency);
+  const { failures, seconds, cpuUs, latenciesMs } = await run(peer, sessions, concurrency);
   const result = {
     sessions,
     concurrency,
     failures: failures + warmup.failures,
     rate: Math.round((sessions - failures) / seconds),
-    cpuUsPerSession: Math.round(cpuUs / sessions),
+    cpuUs: Math.round(cpuUs / sessions),
     p50Ms: Number(quantile(latenciesMs, 0.5).toFixed(3)),
     p99Ms: Number(quantile(latenciesMs, 0.99).toFixed(3)),
   };
@@ -156,15 +169,18 @@ const { positionals, values } = parseArgs({
     sessions: { type: 'string', default: '10000' },
     concurrency: { type: 'string', default: '32' },
     warmup: { type: 'string', default: '1000' },
+    request: { type: 'string', default: '40' },
+    answer: { type: 'string', default: '40' },
+    end: { type: 'string', default: '20' },
     json: { type: 'boolean', default: false },
   },
 });
 const role = positionals[0];
-if (role === 'server') serve(values.host);
+const sizes = { request: Number(values.request), answer: Number(values.answer), end: Number(values.end) };
+if (role === 'server') serve(values.host, sizes);
 else if (role === 'client') {
   await measure({
-    host: values.host,
-    port: Number(values.port),
+    peer: { host: values.host, port: Number(values.port), sizes },
     sessions: Number(values.sessions),
     concurrency: Number(values.concurrency),
     warmup: Number(values.warmup),

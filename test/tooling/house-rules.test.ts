@@ -55,9 +55,12 @@ describe('imports between folders', () => {
     expect(lint(path, code)).toEqual([]);
   });
 
-  test('bench/floor.ts imports Node only', () => {
+  test('the floors of the benchmarks import Node only', () => {
     expect(lint('bench/floor.ts', `import net from 'node:net';`)).toEqual([]);
     expect(lint('bench/floor.ts', `import { x } from './lab.js';`)).toContain('no-restricted-imports');
+    expect(lint('bench/floors/answer.ts', `import { x } from '../lab.js';`)).toContain(
+      'no-restricted-imports',
+    );
     expect(lint('bench/floor.ts', `import { encode } from 'cbor-x';`)).toContain('no-restricted-imports');
   });
 });
