@@ -30,7 +30,7 @@ import type { DrawnId } from './session-ids.js';
 import type { CompleteSessionLimits } from './session-limits.js';
 import type { RapidAnswer, RapidCaller } from './rapid-request.js';
 import type { Clash, SessionAnswer, SessionEvent, SessionInput, SessionPort } from './session-port.js';
-import type { Failure, SessionKey } from './session-protocol.js';
+import type { Answer, Failure, SessionKey } from './session-protocol.js';
 import type { StreamLinger } from './stream-linger.js';
 import type { SynchronizationEvent } from './synchronization-port.js';
 
@@ -449,7 +449,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     else {
       // A paused stream would never see the peer's FIN.
       if (this.client?.paused) stream.resume();
-      this.owner.linger.finish(stream);
+      // What answered a discovery (§2.5.5.1) is read by the owner of response connections.
+      if (this.#discover) this.owner.linger.await(stream);
+      else this.owner.linger.finish(stream);
     }
   }
 
@@ -459,8 +461,25 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
       this.client?.send({ t: 'answer', call, session: this.key, answer });
       return;
     }
-    const where = { sessionId: this.sessionId ?? 0, remote: this.peer() };
-    this.client?.send({ t: 'answer', call, session: this.key, answer: { ...answer, ...where } });
+    this.client?.send({ t: 'answer', call, session: this.key, answer: this.#placed(answer) });
+  }
+
+  /** The answer with the session's id and peer. One shape each: it is on the hot path. */
+  #placed(answer: Exclude<SessionAnswer, { state: 'failed' }>): Answer {
+    const sessionId = this.sessionId ?? 0;
+    const remote = this.peer();
+    switch (answer.state) {
+      case 'offered': {
+        const { value, loopCount } = answer;
+        return { state: 'offered', value, loopCount, sessionId, remote };
+      }
+      case 'accepted':
+        return { state: 'accepted', sessionId, remote };
+      case 'synchronized': {
+        const { objective, value } = answer;
+        return { state: 'synchronized', objective, value, sessionId, remote };
+      }
+    }
   }
 
   done(call: number, failure: Failure | undefined): void {

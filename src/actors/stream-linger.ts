@@ -20,8 +20,21 @@ export class StreamLinger {
     return this.#streams.size;
   }
 
-  /** Finishes the sending side and waits for the peer's FIN. {@link closed} must be called when it came. */
+  /**
+   * Finishes the sending side and waits for the peer's FIN. The stream is this object's from now on: it outlives its
+   * session by a round trip, and must not hold on to all that the session was.
+   */
   finish(stream: Stream): void {
+    this.await(stream);
+    stream.setHandlers({
+      onData: () => undefined,
+      onEnd: () => undefined,
+      onClose: () => void this.#streams.delete(stream),
+    });
+  }
+
+  /** The same for a stream whose handlers are somebody else's: {@link closed} must be called when it has closed. */
+  await(stream: Stream): void {
     this.#streams.set(stream, this.clock.now() + this.limits.lingerMs);
     try {
       stream.end();

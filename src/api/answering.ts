@@ -20,7 +20,9 @@ export async function answered(
 ): Promise<PeerAnswer> {
   const giveUp = (): void => {
     // The session may end by itself in the same moment: then there is nothing left to decline.
-    line.call({ t: 'end', session, accept: false, reason: 'aborted' }).catch(() => undefined);
+    line
+      .call({ call: line.nextCall(), t: 'end', session, accept: false, reason: 'aborted' })
+      .catch(() => undefined);
   };
   signal?.addEventListener('abort', giveUp, { once: true });
   try {

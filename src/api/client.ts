@@ -189,7 +189,13 @@ export class Client implements ClientControl {
     if (sink) return sink.incoming(request, line);
     // The listen ended while the request was on its way: nobody will answer, so the peer is told at once.
     line
-      .call({ t: 'end', session: request.session, accept: false, reason: 'no longer listening' })
+      .call({
+        call: line.nextCall(),
+        t: 'end',
+        session: request.session,
+        accept: false,
+        reason: 'no longer listening',
+      })
       .catch(() => undefined);
   }
 

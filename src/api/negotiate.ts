@@ -112,6 +112,7 @@ async function ask(request: Request, target: Target): Promise<NegotiateResult> {
   signal?.throwIfAborted();
   const key = client.nextNumber();
   const answering = line.call({
+    call: line.nextCall(),
     t: 'request',
     session: key,
     asa: request.asa,
@@ -133,6 +134,7 @@ async function askRapidly(request: Request): Promise<NegotiateResult | undefined
   signal?.throwIfAborted();
   const key = client.nextNumber();
   const answering = line.call({
+    call: line.nextCall(),
     t: 'rapid',
     session: key,
     asa: request.asa,

@@ -148,6 +148,7 @@ export class NegotiationSession {
     if (told) return told;
     options.signal?.throwIfAborted();
     const answer = this.#line.call({
+      call: this.#line.nextCall(),
       t: 'step',
       session: this.#key,
       value: bytes,
@@ -177,7 +178,9 @@ export class NegotiationSession {
   async negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
     const waitMs = timeoutOf(timeoutMs);
     this.#tell('wait');
-    await this.#confirmed(this.#line.call({ t: 'wait', session: this.#key, waitMs }));
+    await this.#confirmed(
+      this.#line.call({ call: this.#line.nextCall(), t: 'wait', session: this.#key, waitMs }),
+    );
   }
 
   /**
@@ -192,7 +195,15 @@ export class NegotiationSession {
     if (reason !== undefined && /\p{Surrogate}/u.test(reason)) {
       throw new GraspError(ErrorCode.unspec, 'the reason is no well-formed text');
     }
-    await this.#confirmed(this.#line.call({ t: 'end', session: this.#key, accept: result.accept, reason }));
+    await this.#confirmed(
+      this.#line.call({
+        call: this.#line.nextCall(),
+        t: 'end',
+        session: this.#key,
+        accept: result.accept,
+        reason,
+      }),
+    );
     this.#end(result.accept ? 'accepted here' : 'declined here');
   }
 
@@ -203,7 +214,9 @@ export class NegotiationSession {
   async sendInvalid(info?: Uint8Array | string): Promise<void> {
     const bytes = info === undefined ? undefined : encodeValue(cut(info));
     this.#tell('end');
-    await this.#confirmed(this.#line.call({ t: 'invalid', session: this.#key, info: bytes }));
+    await this.#confirmed(
+      this.#line.call({ call: this.#line.nextCall(), t: 'invalid', session: this.#key, info: bytes }),
+    );
     this.#end('M_INVALID sent');
   }
 

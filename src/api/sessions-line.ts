@@ -11,8 +11,8 @@ export interface SessionSink {
   ended(failure: Failure): void;
 }
 
-/** A call to a session host, before it gets its number. */
-export type SessionCall = DistributiveOmit<Extract<ToSessions, { call: number }>, 'call'>;
+/** A call to a session host. */
+export type SessionCall = Extract<ToSessions, { call: number }>;
 export type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** What one waiting call wants to hear. */
@@ -55,13 +55,17 @@ export class SessionsLine {
     this.#sessions.delete(session);
   }
 
+  /** The number of the next {@link call}. */
+  nextCall(): number {
+    return this.#client.nextNumber();
+  }
+
   /** Sends a call and waits for its answer (`request`, `step`) or confirmation. Rejects with a GraspError. */
   call(event: SessionCall): Promise<Answer | undefined> {
     if (this.#lost) return Promise.reject(toError(this.#lost));
-    const call = this.#client.nextNumber();
     return new Promise((resolve, reject) => {
-      this.#waiting.set(call, { resolve, reject });
-      this.#port.send({ ...event, call } as ToSessions);
+      this.#waiting.set(event.call, { resolve, reject });
+      this.#port.send(event);
     });
   }
 

@@ -140,11 +140,14 @@ async function ask(request: Request, target: Target, locator: AsaLocator | undef
   const session = client.nextNumber();
   const giveUp = (): void => {
     // It may end by itself in the same moment: then there is nothing left to end.
-    line.call({ t: 'end', session, accept: false, reason: undefined }).catch(() => undefined);
+    line
+      .call({ call: line.nextCall(), t: 'end', session, accept: false, reason: undefined })
+      .catch(() => undefined);
   };
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     const answer = await line.call({
+      call: line.nextCall(),
       t: 'synchronize',
       session,
       asa,

@@ -91,7 +91,7 @@ export interface Stream {
   readonly remote: Target;
   /** Undefined where it cannot be told (any more). May cost a system call when it is asked for first. */
   readonly local: Target | undefined;
-  /** To be called once, in the same turn in which the stream was handed over. */
+  /** To be called in the same turn in which the stream was handed over; later ones take the place of these. */
   setHandlers(handlers: StreamHandlers): void;
   /**
    * Sends the bytes, which must not change from now on, in one write, so that one message leaves in one segment

@@ -62,17 +62,19 @@ export class PlainStream implements Stream {
   }
 
   setHandlers(handlers: StreamHandlers): void {
+    const heardBefore = this.#handlers !== undefined;
     this.#handlers = handlers;
     const socket = this.#socket;
     if (this.#closed) {
-      process.nextTick(() => handlers.onClose(this.#error));
+      if (!heardBefore) process.nextTick(() => handlers.onClose(this.#error));
       return;
     }
+    if (heardBefore) return;
     socket.on('data', (bytes: Buffer) => {
-      if (this.#state !== 'aborted') handlers.onData(bytes);
+      if (this.#state !== 'aborted') this.#handlers!.onData(bytes);
     });
     socket.on('end', () => {
-      if (this.#state !== 'aborted') handlers.onEnd();
+      if (this.#state !== 'aborted') this.#handlers!.onEnd();
     });
   }
 
