@@ -77,17 +77,23 @@ const PROGRAMS: readonly { readonly file: string; readonly args: (name: string) 
 async function startCapture(name: string, signal: AbortSignal): Promise<OpenedCapture> {
   for (const { file, args } of PROGRAMS) {
     const child = spawn(file, args(name), { stdio: ['ignore', 'pipe', 'pipe'] });
-    const errors: string[] = [];
-    child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text));
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
     try {
       await once(child, 'spawn');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
       throw new CliError(Exit.engine, `${file} cannot be started: ${(error as Error).message}`);
     }
-    const named = name === 'any' ? undefined : name;
-    const chunks = captured(child, file, errors, signal);
-    return { name: `${file} on ${name}`, interface: named, chunks };
+    const stop = (): void => void child.kill('SIGINT');
+    signal.addEventListener('abort', stop, { once: true });
+    child.once('close', () => signal.removeEventListener('abort', stop));
+    if (signal.aborted) stop();
+    return {
+      name: `${file} on ${name}`,
+      interface: name === 'any' ? undefined : name,
+      chunks: captured(child, signal, (code) => captureFailed(file, said, code)),
+    };
   }
   throw new CliError(
     Exit.engine,
@@ -98,28 +104,26 @@ async function startCapture(name: string, signal: AbortSignal): Promise<OpenedCa
 
 async function* captured(
   child: ChildProcess,
-  file: string,
-  errors: readonly string[],
   signal: AbortSignal,
+  failed: (code: number | null) => CliError,
 ): AsyncIterable<Uint8Array> {
   const closed = once(child, 'close') as Promise<[number | null]>;
-  const stop = (): void => void child.kill('SIGINT');
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
   try {
     for await (const chunk of child.stdout!) yield chunk as Uint8Array;
     const [code] = await closed;
-    if (code !== 0 && !signal.aborted) {
-      const said = errors.join('').trim().split('\n').at(-1) ?? '';
-      throw new CliError(
-        Exit.engine,
-        `${said.startsWith(file) ? '' : `${file}: `}${said || `ended with ${code}`}`,
-        'capturing needs privileges (root, or CAP_NET_RAW) and an interface that exists',
-      );
-    }
+    if (code !== 0 && !signal.aborted) throw failed(code);
   } finally {
-    signal.removeEventListener('abort', stop);
-    stop();
+    child.kill('SIGINT');
     await closed;
   }
+}
+
+/** The last line a capturing program said is why it ended. */
+function captureFailed(file: string, said: string, code: number | null): CliError {
+  const last = said.trim().split('\n').at(-1) ?? '';
+  return new CliError(
+    Exit.engine,
+    last.startsWith(file) ? last : `${file}: ${last || `ended with ${code}`}`,
+    'capturing needs privileges (root, or CAP_NET_RAW) and an interface that exists',
+  );
 }

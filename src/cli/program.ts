@@ -33,7 +33,7 @@ export interface World extends Streams {
   /** All of standard input as text. */
   stdin(): Promise<string>;
   /** Bytes of captured traffic. Rejects a CliError. */
-  openCapture(origin: CaptureOrigin, signal: AbortSignal): Promise<OpenedCapture>;
+  readonly openCapture: (origin: CaptureOrigin, signal: AbortSignal) => Promise<OpenedCapture>;
   startEngine(options: SharedOptions, use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
 
@@ -224,8 +224,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       const context = contextOf(options);
       const capture = captureOrigin(parts, options);
       if (capture !== undefined) {
-        const open = (origin: CaptureOrigin) => world.openCapture(origin, world.signal);
-        setExit(await decodeCapture(context, open, capture, options));
+        setExit(await decodeCapture(context, world.openCapture, capture, options));
         return;
       }
       const text = parts.length > 0 ? parts.join('') : await world.stdin();

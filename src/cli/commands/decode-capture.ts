@@ -20,7 +20,7 @@ export interface CaptureOptions {
 /** Shows the messages of one capture, or of several live ones as they come. */
 export async function decodeCapture(
   context: CommandContext,
-  open: (origin: CaptureOrigin) => Promise<OpenedCapture>,
+  open: (origin: CaptureOrigin, signal: AbortSignal) => Promise<OpenedCapture>,
   origins: readonly CaptureOrigin[],
   options: CaptureOptions,
 ): Promise<Exit> {
@@ -33,39 +33,42 @@ export async function decodeCapture(
   // What comes live has come in order, and is wanted at once.
   const order = new TimeOrder(show, live ? 0 : undefined);
   const tracker = new GraspTracker({ emit: (seen) => order.push(seen), ports: options.port });
-  const captures: OpenedCapture[] = [];
-  let failure: unknown;
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([context.signal, stopped.signal]);
   let isBroken = false;
   let begun = 0;
-  const read = async (capture: OpenedCapture): Promise<void> => {
+  const read = async (origin: CaptureOrigin): Promise<void> => {
+    const capture = await open(origin, signal);
     const broken = await readCapture(capture, tracker, () => {
-      if (live && ++begun === origins.length) {
-        output.line(
-          { event: 'ready', interfaces: options.interface },
-          `Capturing on ${options.interface?.join(', ')}; end with Ctrl-C.`,
-        );
-      }
+      if (!live || ++begun < origins.length) return;
+      output.line(
+        { event: 'ready', interfaces: options.interface },
+        `Capturing on ${options.interface?.join(', ')}; end with Ctrl-C.`,
+      );
     });
     // An interrupted capture has no end to be whole at.
-    if (!broken || context.signal.aborted) return;
+    if (!broken || signal.aborted) return;
     isBroken = true;
     if (output.options.json) output.line({ event: 'broken', ...broken }, '');
     output.warn(`grasp: ${capture.name} is broken at offset ${broken.offset}: ${broken.reason}`);
   };
-  try {
-    for (const origin of origins) captures.push(await open(origin));
-    await Promise.all(captures.map(read));
-  } catch (error) {
-    failure = error;
-  }
+  // One that fails ends the others.
+  const ends = await Promise.allSettled(
+    origins.map((origin) =>
+      read(origin).catch((error: unknown) => {
+        stopped.abort();
+        throw error;
+      }),
+    ),
+  );
   tracker.end();
   order.end();
-  if (failure !== undefined && captures.length < origins.length) throw failure;
+  const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  // A capture that could not even be opened has nothing to count.
+  if (failures.length > 0 && tracker.counts.packets === 0) throw failures[0];
   output.warn(describeCounts(tracker.counts));
-  if (failure !== undefined) {
-    output.failure(failure);
-    return failure instanceof CliError ? failure.exit : Exit.noAgreement;
-  }
+  for (const failure of failures) output.failure(failure);
+  if (failures.length > 0) return failures[0] instanceof CliError ? failures[0].exit : Exit.noAgreement;
   return isBroken || tracker.counts.refused > 0 ? Exit.noAgreement : Exit.done;
 }
 
