@@ -1,7 +1,8 @@
 /** Where captured traffic comes from: a file, standard input, or a program that captures. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { access, constants, open } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CliError, Exit, usageError } from './exit.js';
 
@@ -76,13 +77,14 @@ const PROGRAMS: readonly { readonly file: string; readonly args: (name: string) 
 
 async function startCapture(name: string, signal: AbortSignal): Promise<OpenedCapture> {
   for (const { file, args } of PROGRAMS) {
-    const child = spawn(file, args(name), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const path = await findProgram(file);
+    if (path === undefined) continue;
+    const child = spawn(path, args(name), { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
     try {
       await once(child, 'spawn');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
       throw new CliError(Exit.engine, `${file} cannot be started: ${(error as Error).message}`);
     }
     const stop = (): void => void child.kill('SIGINT');
@@ -102,6 +104,21 @@ async function startCapture(name: string, signal: AbortSignal): Promise<OpenedCa
   );
 }
 
+/** Where a program is; undefined: nowhere in the path. */
+async function findProgram(file: string): Promise<string | undefined> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  for (const folder of folders) {
+    const path = join(folder, file);
+    try {
+      await access(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not there, or not for us.
+    }
+  }
+  return undefined;
+}
+
 async function* captured(
   child: ChildProcess,
   signal: AbortSignal,
@@ -118,12 +135,13 @@ async function* captured(
   }
 }
 
-/** The last line a capturing program said is why it ended. */
+/** What the capturing program said is why it ended: its first line in its own name, else its last one. */
 function captureFailed(file: string, said: string, code: number | null): CliError {
-  const last = said.trim().split('\n').at(-1) ?? '';
+  const lines = said.trim().split('\n');
+  const own = lines.find((line) => line.startsWith(`${file}:`) && !line.includes('listening on'));
   return new CliError(
     Exit.engine,
-    last.startsWith(file) ? last : `${file}: ${last || `ended with ${code}`}`,
+    own ?? `${file}: ${lines.at(-1) || `ended with ${code}`}`,
     'capturing needs privileges (root, or CAP_NET_RAW) and an interface that exists',
   );
 }

@@ -35,7 +35,7 @@ export async function decodeCapture(
   const tracker = new GraspTracker({ emit: (seen) => order.push(seen), ports: options.port });
   const stopped = new AbortController();
   const signal = AbortSignal.any([context.signal, stopped.signal]);
-  let isBroken = false;
+  const brokenOnes: { name: string; broken: BrokenCapture }[] = [];
   let begun = 0;
   const read = async (origin: CaptureOrigin): Promise<void> => {
     const capture = await open(origin, signal);
@@ -47,10 +47,7 @@ export async function decodeCapture(
       );
     });
     // An interrupted capture has no end to be whole at.
-    if (!broken || signal.aborted) return;
-    isBroken = true;
-    if (output.options.json) output.line({ event: 'broken', ...broken }, '');
-    output.warn(`grasp: ${capture.name} is broken at offset ${broken.offset}: ${broken.reason}`);
+    if (broken && !signal.aborted) brokenOnes.push({ name: capture.name, broken });
   };
   // One that fails ends the others.
   const ends = await Promise.allSettled(
@@ -66,10 +63,14 @@ export async function decodeCapture(
   const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   // A capture that could not even be opened has nothing to count.
   if (failures.length > 0 && tracker.counts.packets === 0) throw failures[0];
+  for (const { name, broken } of brokenOnes) {
+    if (output.options.json) output.line({ event: 'broken', ...broken }, '');
+    output.warn(`grasp: ${name} is broken at offset ${broken.offset}: ${broken.reason}`);
+  }
   output.warn(describeCounts(tracker.counts));
   for (const failure of failures) output.failure(failure);
   if (failures.length > 0) return failures[0] instanceof CliError ? failures[0].exit : Exit.noAgreement;
-  return isBroken || tracker.counts.refused > 0 ? Exit.noAgreement : Exit.done;
+  return brokenOnes.length > 0 || tracker.counts.refused > 0 ? Exit.noAgreement : Exit.done;
 }
 
 /** Resolves at the end of the capture: whether and where it is broken. `onBegin`: its first bytes have come. */
