@@ -307,7 +307,7 @@ describe('TCP', () => {
             ...repeated.map(({ from, length }) => ({ from, to: Math.min(from + length, bytes.length) })),
           );
           const shuffled = pieces
-            .map((piece) => ({ piece, key: order.next().value ?? 0 }))
+            .map((piece) => ({ piece, key: Number(order.next().value) }))
             .sort((a, b) => a.key - b.key);
           const talk = new Talk(B, A);
           const frames = [
