@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * The `grasp` command. Allowed imports of this folder: api, protocol. This file alone touches the process: its
+ * The `grasp` command. Allowed imports of this folder: api, capture, protocol. This file alone touches the process: its
  * arguments, streams, signals and exit code; everything else takes them from a {@link World}.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { realTime } from './api.js';
+import { openCapture } from './capture-source.js';
 import { startEngine } from './engine.js';
 import { run, type World } from './program.js';
 
@@ -47,6 +48,7 @@ const world: World = {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   stdin: readStdin,
+  openCapture: (origin, signal) => openCapture(origin, signal, process.stdin),
   startEngine,
 };
 

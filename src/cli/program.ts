@@ -1,10 +1,11 @@
 /** The command line: every command with its options and help text, and how a run ends. */
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_UINT32 } from '../protocol/index.js';
+import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_PORT, MAX_UINT32 } from '../protocol/index.js';
 import type { CommandContext, EngineExtra, EngineUse, SharedOptions } from './command.js';
 import { daemon } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
+import { decodeCapture, type CaptureOptions } from './commands/decode-capture.js';
 import { demo, type DemoOptions } from './commands/demo.js';
 import { discover, type DiscoverOptions } from './commands/discover.js';
 import { flood, type FloodOptions } from './commands/flood.js';
@@ -14,12 +15,13 @@ import { offer, type OfferOptions } from './commands/offer.js';
 import { publish, type PublishOptions } from './commands/publish.js';
 import { selftest, type SelftestOptions } from './commands/selftest.js';
 import { synchronize, type SynchronizeOptions } from './commands/synchronize.js';
-import { Exit, describeFailure } from './exit.js';
+import { Exit, describeFailure, usageError } from './exit.js';
 import type { Clock, Grasp } from './api.js';
+import type { CaptureOrigin, OpenedCapture } from './capture-source.js';
 import { parseNumber } from './json-text.js';
 import { Output, type Streams } from './output.js';
 import type { Quantity } from './strategy.js';
-import { parseValue } from './values.js';
+import { parseHex, parseValue } from './values.js';
 
 /** What a run needs of the world around it. */
 export interface World extends Streams {
@@ -30,6 +32,8 @@ export interface World extends Streams {
   readonly signal: AbortSignal;
   /** All of standard input as text. */
   stdin(): Promise<string>;
+  /** Bytes of captured traffic. Rejects a CliError. */
+  readonly openCapture: (origin: CaptureOrigin, signal: AbortSignal) => Promise<OpenedCapture>;
   startEngine(options: SharedOptions, use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
 
@@ -201,13 +205,30 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
 
   shared(program.command('decode'))
     .description(
-      'Say what bytes mean, as CBOR and as GRASP messages. Exit 0 if each item is a valid message, else 1.',
+      'Say what bytes mean, as CBOR and as GRASP messages; in a capture (pcap or pcapng) or with --live each GRASP ' +
+        'message with its time and direction. Exit 0 if each item is a valid message and the capture is whole, else 1.',
     )
-    .argument('[HEX...]', 'hex digits of one or more CBOR items; absent: read from standard input')
-    .addHelpText('after', '\nBlanks, colons, line ends and a leading 0x do not matter.')
-    .action(async (parts: string[], options: SharedOptions) => {
+    .argument(
+      '[HEX|FILE...]',
+      'hex digits of one or more CBOR items, or one capture file; - reads a capture from ' +
+        'standard input; absent: hex from there',
+    )
+    .option('--live', 'capture on the interfaces given with -i until interrupted (needs tcpdump or dumpcap)')
+    .option('-i, --interface <IF>', 'interface to capture on; repeatable', repeatable)
+    .option('--port <N>', 'a port of GRASP besides 7017, UDP and TCP; repeatable', ports)
+    .addHelpText(
+      'after',
+      '\nIn hex blanks, colons, line ends and a leading 0x do not matter. A file whose name is hex goes as ./NAME.',
+    )
+    .action(async (parts: string[], options: CaptureOptions & SharedOptions) => {
+      const context = contextOf(options);
+      const capture = captureOrigin(parts, options);
+      if (capture !== undefined) {
+        setExit(await decodeCapture(context, world.openCapture, capture, options));
+        return;
+      }
       const text = parts.length > 0 ? parts.join('') : await world.stdin();
-      setExit(decode(contextOf(options).output, text));
+      setExit(decode(context.output, text));
     });
 
   shared(program.command('demo'))
@@ -234,6 +255,24 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
   return program;
 }
 
+/** Which captures `decode` is to read; undefined: it is given hex. Throws a usage error. */
+function captureOrigin(parts: readonly string[], options: CaptureOptions): CaptureOrigin[] | undefined {
+  const { live = false, interface: names = [], port } = options;
+  if (live) {
+    if (parts.length > 0) throw usageError('--live captures by itself: it goes without HEX or FILE');
+    if (names.length === 0) throw usageError('--live needs an interface', 'name it with -i, e.g. -i eth0');
+    return names.map((name) => ({ kind: 'live', interface: name }));
+  }
+  if (names.length > 0) throw usageError('-i goes only with --live');
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) {
+    if (only === '-') return [{ kind: 'stdin' }];
+    if (parseHex(only) === undefined) return [{ kind: 'file', path: only }];
+  }
+  if (port !== undefined) throw usageError('--port goes only with a capture');
+  return undefined;
+}
+
 /** Options of every command. */
 function shared(command: Command): Command {
   return command
@@ -247,9 +286,17 @@ function networked(command: Command): Command {
     .option(
       '-i, --interface <IF>',
       'interface to use; repeatable (default: every one that is up, multicast-capable and not loopback)',
-      (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
+      repeatable,
     )
     .option('--insecure', 'run though nothing secures the interfaces (tests only)');
+}
+
+function repeatable(name: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), name];
+}
+
+function ports(text: string, before: readonly number[] | undefined): readonly number[] {
+  return [...(before ?? []), integer(text, 1, MAX_PORT)];
 }
 
 function loopCountOption(): Option {

@@ -73,7 +73,7 @@ test('help and version end with 0 on stdout, and every command tells its options
     flood: ['--ttl', '--every', '--locator', '--cbor', '--loop-count', '--interface', '--insecure', '--json'],
     'get-flood': ['--watch', '--timeout', '--interface', '--insecure', '--json', '--verbose'],
     daemon: ['--interface', '--insecure', '--json', '--verbose'],
-    decode: ['--json'],
+    decode: ['--json', '--live', '--interface', '--port'],
     demo: ['--seed', '--grays', '--json'],
   };
   for (const [command, names] of Object.entries(options)) {

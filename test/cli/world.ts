@@ -1,5 +1,7 @@
 /** A command line without a process: what it prints is kept, its engine is whatever the test gives it. */
+import { Readable } from 'node:stream';
 import { realTime, type Clock, type Grasp } from '../../src/cli/api.js';
+import { openCapture } from '../../src/cli/capture-source.js';
 import type { SharedOptions } from '../../src/cli/command.js';
 import type { Exit } from '../../src/cli/exit.js';
 import { run, type World } from '../../src/cli/program.js';
@@ -17,6 +19,8 @@ export interface Run {
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly stdin?: string | undefined;
+  /** What `decode -` reads. */
+  readonly stdinBytes?: Uint8Array | undefined;
   readonly processId?: number | undefined;
   /** Default: real time. */
   readonly clock?: Clock | undefined;
@@ -40,6 +44,8 @@ export async function grasp(argv: readonly string[], options: RunOptions = {}): 
     },
     stderr: (text) => (stderr += text),
     stdin: () => Promise.resolve(options.stdin ?? ''),
+    openCapture: (origin, signal) =>
+      openCapture(origin, signal, Readable.from([options.stdinBytes ?? new Uint8Array(0)])),
     startEngine: options.startEngine ?? (() => Promise.reject(new Error('this test starts no engine'))),
   };
   const exit = await run(argv, world);

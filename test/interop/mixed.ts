@@ -2,6 +2,7 @@
  * Networks in which some nodes are this engine and some the Python prototype, all driven by the same calls: those of
  * the conformance suite's adapters, of which each engine has one.
  */
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import {
   Adapter,
@@ -150,6 +151,17 @@ export class MixedLab {
 
   address(node: string, link: string): string {
     return this.#lab.addresses(node, link).ula!;
+  }
+
+  /** Every address of a node on a link. */
+  addresses(node: string, link: string): string[] {
+    const { linkLocal, ula } = this.#lab.addresses(node, link);
+    return [linkLocal, ula!];
+  }
+
+  /** Starts a program in a node's namespace. */
+  spawn(node: string, argv: readonly string[]): ChildProcess {
+    return this.#lab.spawn(node, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
   }
 
   /** What has been sent on a link that satisfies this. */

@@ -10,7 +10,8 @@ export interface ProgramEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** The compiled `grasp` command. */
+export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** A running program. Lines are kept from the start, so that none is missed. */
 export class Program {

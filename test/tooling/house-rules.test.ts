@@ -29,6 +29,8 @@ describe('imports between folders', () => {
     ['src/api/grasp.ts', `import { x } from '../actors/session.js';`],
     ['src/api/grasp.ts', `const u = new URL('../cli/main.js', import.meta.url);`],
     ['src/api/grasp.ts', `let x: import('../actors/session.js').Session;`],
+    ['src/capture/tracker.ts', `import { x } from '../runtime/clock.js';`],
+    ['src/api/grasp.ts', `import { x } from '../capture/index.js';`],
     ['src/cli/main.ts', `import { x } from '../workers/supervisor.js';`],
     ['src/inspector/server.ts', `export { x } from '../actors/session.js';`],
     ['src/index.ts', `export { x } from './actors/session.js';`],
@@ -48,6 +50,8 @@ describe('imports between folders', () => {
     ['src/workers/core.ts', `import { x } from '../actors/session.js';`],
     ['src/workers/place.ts', `const u = new URL('./core.js', import.meta.url);`],
     ['src/cli/main.ts', `const u = new URL('../../../package.json', import.meta.url);`],
+    ['src/capture/tracker.ts', `import { x } from '../protocol/index.js';`],
+    ['src/cli/main.ts', `import { x } from '../capture/index.js';`],
     ['src/index.ts', `export { Grasp } from './api/grasp.js';`],
     ['test/conformance/adapters/anima-grasp.ts', `import { x } from '../../../src/index.js';`],
     ['test/actors/session.test.ts', `import { x } from '../../src/workers/core.js';`],
@@ -111,6 +115,7 @@ test('the pure floors reach neither sockets nor threads', () => {
   for (const name of ['node:net', 'node:dgram', 'fs', 'node:fs/promises', 'node:worker_threads']) {
     expect(lint('src/protocol/x.ts', `import x from '${name}';`)).toEqual(['no-restricted-imports']);
     expect(lint('src/actors/x.ts', `import x from '${name}';`)).toEqual(['no-restricted-imports']);
+    expect(lint('src/capture/x.ts', `import x from '${name}';`)).toEqual(['no-restricted-imports']);
     expect(lint('src/workers/x.ts', `import x from '${name}';`)).toEqual([]);
   }
 });
