@@ -22,6 +22,8 @@ export class SimulatedClock implements Clock {
   #order = 0;
   #turns: (() => void)[] = [];
   readonly #heap: Timer[] = [];
+  /** Work outside of the clock that is under way. */
+  #outside = 0;
 
   /** @param startMs the time at the beginning, ms since the epoch; default 0. */
   constructor(startMs = 0) {
@@ -46,6 +48,12 @@ export class SimulatedClock implements Clock {
     this.#turns.push(fn);
   }
 
+  standStill(work: Promise<unknown>): void {
+    this.#outside++;
+    const over = (): void => void this.#outside--;
+    work.then(over, over);
+  }
+
   /** Lets `ms` of virtual time pass, running every turn and timer that falls into it, in order. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -58,7 +66,7 @@ export class SimulatedClock implements Clock {
     this.#now = end;
   }
 
-  /** Runs all turns that are due now, until none is left. A livelock fails after `maxTurns`. */
+  /** Runs all turns that are due now, until none is left and no code is being loaded. A livelock fails after `maxTurns`. */
   async settle(maxTurns = 1_000_000): Promise<void> {
     let left = maxTurns;
     do {
@@ -72,7 +80,7 @@ export class SimulatedClock implements Clock {
         await hostTurn();
       }
       await hostTurn();
-    } while (this.#turns.length > 0);
+    } while (this.#turns.length > 0 || this.#outside > 0);
   }
 
   /** Advances from timer to timer until nothing is left to do, at most `maxMs` of virtual time. */

@@ -1,4 +1,5 @@
 /** Builds the host a description asks for, opens its substrate, and serves its control calls. */
+import { loading } from '../runtime/index.js';
 import { connect, serve } from './control.js';
 import {
   createCoreHost,
@@ -39,26 +40,33 @@ export async function runHost(init: HostInit, world: World): Promise<HostControl
 async function build(init: HostInit, world: World): Promise<HostControl> {
   // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
   const substrate = await openSubstrate(init.substrate, world, { dull: init.settings.dull, lenient: true });
+  const { clock } = world;
   const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
   switch (init.role) {
     case 'listener':
       return createListenerHost(
-        (await import('../actors/listener.js')).Listener,
+        (await loading(clock, import('../actors/listener.js'))).Listener,
         substrate,
         init.settings,
         world,
       );
     case 'core':
-      return createCoreHost((await import('../actors/core.js')).Core, substrate, init.settings, world, {
-        portsChanged: (ports) => {
-          // The supervisor may be gone already; then nobody needs to know.
-          events.calls.portsChanged(ports).catch(() => undefined);
+      return createCoreHost(
+        (await loading(clock, import('../actors/core.js'))).Core,
+        substrate,
+        init.settings,
+        world,
+        {
+          portsChanged: (ports) => {
+            // The supervisor may be gone already; then nobody needs to know.
+            events.calls.portsChanged(ports).catch(() => undefined);
+          },
         },
-      });
+      );
     case 'sessions':
     case 'asa':
       return createSessionsHost(
-        (await import('../actors/session-host.js')).SessionHost,
+        (await loading(clock, import('../actors/session-host.js'))).SessionHost,
         init.name,
         substrate,
         init.settings,
