@@ -114,15 +114,68 @@ export class Domain {
     return Object.values(this.#network.counters()).reduce((sum, link) => sum + link.overflowed, 0);
   }
 
-  /** Nodes that have the objective in their flood cache. */
+  /**
+   * Floods an objective from a node, once; resolves when nothing of it is under way any more. `arrivedMs`: when each
+   * node's ASA was told, ms of virtual time after the flood, in that order.
+   */
+  async flood(origin: DomainNode, name: string, loopCount: number): Promise<{ arrivedMs: number[] }> {
+    const objective = await this.until(
+      origin.asa.registerObjective({ name, synchronize: true, loopCount, value: `${name} ${loopCount}` }),
+    );
+    const watches = this.nodes.map(({ asa }) => asa.watchFlood(name));
+    const arrivedMs: number[] = [];
+    let from = 0;
+    const watching = watches.map(async (watch) => {
+      for await (const entries of watch) {
+        if (entries.length > 0) return void arrivedMs.push(this.clock.now() - from);
+      }
+    });
+    await this.clock.settle();
+    from = this.clock.now();
+    this.startCounting();
+    await this.until(origin.asa.flood([{ objective }], { ttlMs: 0 }));
+    await this.clock.runUntilIdle();
+    // Those out of the flood's reach would wait for ever.
+    for (const watch of watches) void watch.return?.();
+    await this.until(Promise.all(watching));
+    return { arrivedMs };
+  }
+
+  /** Asks every node's flood cache: how many have the objective. */
   async holders(objective: string): Promise<number> {
-    const caches = this.nodes.map(({ asa }) => asa.getFlood(objective));
-    const held = await this.clock.until(Promise.all(caches));
+    const held = await this.until(Promise.all(this.nodes.map(({ asa }) => asa.getFlood(objective))));
     return held.filter((entries) => entries.length > 0).length;
   }
 
+  /**
+   * One discovery, with nobody asked twice; resolves when nothing of it is under way any more. `answeredMs`: virtual
+   * time until the first locator, undefined if none came.
+   */
+  async discover(
+    seeker: DomainNode,
+    objective: string,
+    loopCount: number,
+  ): Promise<{ answeredMs: number | undefined }> {
+    const from = this.clock.now();
+    this.startCounting();
+    let answeredMs: number | undefined;
+    const seek = async (): Promise<void> => {
+      for await (const _ of seeker.asa.discover(objective, { loopCount })) {
+        answeredMs ??= this.clock.now() - from;
+        // What comes later is counted too.
+      }
+    };
+    await this.until(seek());
+    await this.clock.runUntilIdle();
+    return { answeredMs };
+  }
+
+  until<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.until(promise);
+  }
+
   async close(): Promise<void> {
-    await this.clock.until(Promise.all(this.nodes.map(({ grasp }) => grasp.close())));
+    await this.until(Promise.all(this.nodes.map(({ grasp }) => grasp.close())));
     this.#network.close();
     await this.clock.settle();
   }
