@@ -6,6 +6,7 @@
  */
 const benchmarks: Readonly<Record<string, () => Promise<{ main: (args: string[]) => Promise<number> }>>> = {
   negotiation: () => import('./negotiation.js'),
+  scale: () => import('./scale.js'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -4,7 +4,7 @@
  */
 import type { Objective } from '../src/index.js';
 import { Domain, MOST_LOOPS, SMALL_QUEUES } from './scale-domain.js';
-import { round, timed } from './scale-meter.js';
+import { bytesInUse, round, timed } from './scale-meter.js';
 import { makeTopology, type TopologyName } from './scale-topologies.js';
 
 export interface RateCase {
@@ -40,6 +40,8 @@ export interface RateResult extends RateCase {
   readonly cpuUsPerDatagram: number;
   /** What part of one core a node takes at this rate, by that. */
   readonly coreShare: number;
+  /** Memory of a flood at a node: cache entry, relay memory, and what the run itself leaves. */
+  readonly bytesPerEntry: number;
   readonly wallMs: number;
 }
 
@@ -58,6 +60,7 @@ export async function measureRate(
     objectives.push(await domain.until(asa.registerObjective(options)));
   }
   const floods = rate * seconds;
+  const before = bytesInUse();
   const { wallMs, cpuMs } = await timed(async () => {
     const sent: Promise<void>[] = [];
     for (let i = 0; i < floods; i++) {
@@ -70,6 +73,7 @@ export async function measureRate(
     await domain.until(Promise.all(sent));
     await clock.runUntilIdle();
   });
+  const after = bytesInUse();
   const totals = new Map<string, number>();
   let cached = 0;
   for (const { grasp } of domain.nodes) {
@@ -97,6 +101,7 @@ export async function measureRate(
     dropped: total('multicast.flood.queue-full'),
     cpuUsPerDatagram: round(cpuUsPerDatagram),
     coreShare: round((perSecond(heard) * cpuUsPerDatagram) / 1e6, 4),
+    bytesPerEntry: round((after - before) / cached),
     wallMs: round(wallMs),
   };
 }
