@@ -3,7 +3,7 @@
 export interface Series {
   readonly label: string;
   readonly points: readonly (readonly [number, number])[];
-  /** For what is computed, beside what is measured; without marks. */
+  /** The second of two quantities, or what one is compared with; without marks. */
   readonly dashed?: boolean | undefined;
   /** Series of one group share a colour. */
   readonly group: number;
