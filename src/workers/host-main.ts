@@ -1,5 +1,7 @@
 /** Builds the host a description asks for, opens its substrate, and serves its control calls. */
+import { ErrorCode, GraspError } from '../protocol/index.js';
 import { loading } from '../runtime/index.js';
+import type { Substrate } from '../substrate/types.js';
 import { connect, serve } from './control.js';
 import {
   createCoreHost,
@@ -41,7 +43,6 @@ async function build(init: HostInit, world: World): Promise<HostControl> {
   // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
   const substrate = await openSubstrate(init.substrate, world, { dull: init.settings.dull, lenient: true });
   const { clock } = world;
-  const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
   switch (init.role) {
     case 'listener':
       return createListenerHost(
@@ -51,18 +52,7 @@ async function build(init: HostInit, world: World): Promise<HostControl> {
         world,
       );
     case 'core':
-      return createCoreHost(
-        (await loading(clock, import('../actors/core.js'))).Core,
-        substrate,
-        init.settings,
-        world,
-        {
-          portsChanged: (ports) => {
-            // The supervisor may be gone already; then nobody needs to know.
-            events.calls.portsChanged(ports).catch(() => undefined);
-          },
-        },
-      );
+      return buildCore(init, substrate, world);
     case 'sessions':
     case 'asa':
       return createSessionsHost(
@@ -73,6 +63,27 @@ async function build(init: HostInit, world: World): Promise<HostControl> {
         world,
       );
   }
+}
+
+async function buildCore(init: HostInit, substrate: Substrate, world: World): Promise<HostControl> {
+  const { Core } = await loading(world.clock, import('../actors/core.js'));
+  const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
+  const core = createCoreHost(Core, substrate, init.settings, world, {
+    portsChanged: (ports) => {
+      // The supervisor may be gone already; then nobody needs to know.
+      events.calls.portsChanged(ports).catch(() => undefined);
+    },
+  });
+  return {
+    ...core,
+    close: async () => {
+      try {
+        await core.close();
+      } finally {
+        events.lose(new GraspError(ErrorCode.closed));
+      }
+    },
+  };
 }
 
 /** An object whose every method waits until the host is built, then calls it there. */
