@@ -66,9 +66,9 @@ export async function measureGrowth(name: TopologyName, nodes: number, seed: num
   const distances = distancesFrom(0, neighbours);
   const farthest = Math.max(...distances);
   const { perDirection, relayed } = messagesPerFlood(topology);
-  const before = bytesInUse();
+  const before = await bytesInUse();
   const { result: domain, wallMs: startMs } = await timed(() => Domain.start(topology, { seed }));
-  const started = bytesInUse();
+  const started = await bytesInUse();
   const [origin, responder] = [domain.nodes[0]!, domain.nodes[distances.indexOf(farthest)]!];
 
   const floods: FloodResult[] = [];
@@ -85,7 +85,7 @@ export async function measureGrowth(name: TopologyName, nodes: number, seed: num
   const other = domain.nodes[Math.floor(nodes / 2)]!;
   const toOther = distancesFrom(other.number, neighbours)[responder.number]!;
   const repeated = await measureDiscovery(domain, other, `found-${MOST_LOOPS}`, MOST_LOOPS, toOther);
-  const used = bytesInUse();
+  const used = await bytesInUse();
   await domain.close();
   return {
     topology: name,

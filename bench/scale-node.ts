@@ -14,9 +14,9 @@ const NODES = 50;
 
 export async function measureNode(seed: number): Promise<NodeCost> {
   const kbPerNode = async (limits: Partial<Limits>): Promise<number> => {
-    const before = bytesInUse();
+    const before = await bytesInUse();
     const domain = await Domain.start(makeTopology('random', NODES, seed), { seed, limits });
-    const after = bytesInUse();
+    const after = await bytesInUse();
     await domain.close();
     return round((after - before) / NODES / 1000);
   };

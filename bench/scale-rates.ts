@@ -60,7 +60,7 @@ export async function measureRate(
     objectives.push(await domain.until(asa.registerObjective(options)));
   }
   const floods = rate * seconds;
-  const before = bytesInUse();
+  const before = await bytesInUse();
   const { wallMs, cpuMs } = await timed(async () => {
     const sent: Promise<void>[] = [];
     for (let i = 0; i < floods; i++) {
@@ -73,7 +73,7 @@ export async function measureRate(
     await domain.until(Promise.all(sent));
     await clock.runUntilIdle();
   });
-  const after = bytesInUse();
+  const after = await bytesInUse();
   const totals = new Map<string, number>();
   let cached = 0;
   for (const { grasp } of domain.nodes) {

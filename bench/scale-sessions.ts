@@ -46,7 +46,7 @@ export async function measureSessions(sessions: number): Promise<SessionsResult>
   const peer = { address: address!, port: listening.port };
   const wanted = await clock.until(gray.asa.registerObjective(options));
 
-  const before = bytesInUse();
+  const before = await bytesInUse();
   const opening = await timed(async () => {
     const open: NegotiateResult[] = [];
     while (open.length < sessions) {
@@ -57,7 +57,7 @@ export async function measureSessions(sessions: number): Promise<SessionsResult>
     }
     return open;
   });
-  const after = bytesInUse();
+  const after = await bytesInUse();
   const [aliveAtResponder, aliveAtInitiator] = [
     await alive(clock, briggs.grasp),
     await alive(clock, gray.grasp),
