@@ -4,7 +4,11 @@ import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import { SubstrateError, type Stream, type StreamListener, type Substrate } from '../substrate/types.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationDriver } from './negotiation-driver.js';
-import { requestListener, type RequestListenerEvent, type RequestListenerPort } from './request-listener.js';
+import {
+  type requestListener,
+  type RequestListenerEvent,
+  type RequestListenerPort,
+} from './request-listener.js';
 import type { CompleteSessionLimits } from './session-limits.js';
 import type { Failure, ListenRequest, SessionKey } from './session-protocol.js';
 import type { PublishedValue } from './synchronization-port.js';

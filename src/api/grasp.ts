@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { ErrorCode, GraspError, validateName } from '../protocol/index.js';
-import type { Clock } from '../runtime/index.js';
+import { loading, type Clock } from '../runtime/index.js';
 import { SubstrateError } from '../substrate/types.js';
 import { connect, serve } from '../workers/control.js';
 import {
@@ -225,7 +225,7 @@ export class Grasp implements AsyncDisposable {
     const controller = new AbortController();
     let done: Promise<unknown>;
     try {
-      const module = (await import(href)) as AsaModule;
+      const module = (await loading(this.clock, import(href))) as AsaModule;
       done = Promise.resolve(module.default({ asa, data: structuredClone(data), signal: controller.signal }));
     } catch (error) {
       await asa.deregister();

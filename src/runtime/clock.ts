@@ -19,6 +19,17 @@ export interface Clock {
    * that has already arrived. In the order of the calls.
    */
   defer(fn: () => void): void;
+  /**
+   * Virtual time only: it stands still until `work` has settled. For what the host does outside of every turn and
+   * timer, such as loading code: it takes no virtual time, but real turns, and no timer may go off meanwhile.
+   */
+  standStill?(work: Promise<unknown>): void;
+}
+
+/** Code that is being loaded: to a clock of virtual time no time passes. */
+export function loading<T>(clock: Clock, code: Promise<T>): Promise<T> {
+  clock.standStill?.(code);
+  return code;
 }
 
 /** The one source of chance: fills `target` with random bytes (cryptographically strong in production). */

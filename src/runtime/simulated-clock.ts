@@ -3,7 +3,7 @@ import type { Clock, TimerId } from './clock.js';
 interface Timer {
   readonly at: number;
   readonly order: number;
-  readonly fn: () => void;
+  fn: () => void;
   cancelled: boolean;
 }
 
@@ -22,6 +22,8 @@ export class SimulatedClock implements Clock {
   #order = 0;
   #turns: (() => void)[] = [];
   readonly #heap: Timer[] = [];
+  /** Work outside of the clock that is under way. */
+  #outside = 0;
 
   /** @param startMs the time at the beginning, ms since the epoch; default 0. */
   constructor(startMs = 0) {
@@ -39,11 +41,21 @@ export class SimulatedClock implements Clock {
   }
 
   clearTimeout(id: TimerId | undefined): void {
-    if (id) (id as Timer).cancelled = true;
+    if (!id) return;
+    const timer = id as Timer;
+    timer.cancelled = true;
+    // It stays in the heap until it is due, which may be long; what it would have done need not.
+    timer.fn = nothing;
   }
 
   defer(fn: () => void): void {
     this.#turns.push(fn);
+  }
+
+  standStill(work: Promise<unknown>): void {
+    this.#outside++;
+    const over = (): void => void this.#outside--;
+    work.then(over, over);
   }
 
   /** Lets `ms` of virtual time pass, running every turn and timer that falls into it, in order. */
@@ -58,7 +70,7 @@ export class SimulatedClock implements Clock {
     this.#now = end;
   }
 
-  /** Runs all turns that are due now, until none is left. A livelock fails after `maxTurns`. */
+  /** Runs all turns that are due now, until none is left and no code is being loaded. A livelock fails after `maxTurns`. */
   async settle(maxTurns = 1_000_000): Promise<void> {
     let left = maxTurns;
     do {
@@ -72,7 +84,7 @@ export class SimulatedClock implements Clock {
         await hostTurn();
       }
       await hostTurn();
-    } while (this.#turns.length > 0);
+    } while (this.#turns.length > 0 || this.#outside > 0);
   }
 
   /** Advances from timer to timer until nothing is left to do, at most `maxMs` of virtual time. */
@@ -140,6 +152,8 @@ export class SimulatedClock implements Clock {
     heap[i] = last;
   }
 }
+
+function nothing(): void {}
 
 function before(a: Timer, b: Timer): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -45,13 +45,13 @@ export function serve(target: object, endpoint: Endpoint, isPort: (value: unknow
       }
     },
   };
-  Comlink.expose(invoker, comlinkEndpoint(endpoint));
+  Comlink.expose(invoker, comlinkEndpoint(endpoint).shown);
 }
 
 /** The calling end. */
 export interface RemoteHandle<T> {
   readonly calls: Remote<T>;
-  /** Rejects what is pending and every later call. */
+  /** Rejects what is pending and every later call, and lets go of the endpoint. */
   lose(error: GraspError): void;
 }
 
@@ -60,13 +60,15 @@ export function connect<T extends object>(
   endpoint: Endpoint,
   isPort: (value: unknown) => value is object,
 ): RemoteHandle<T> {
-  const invoker = Comlink.wrap<Invoker>(comlinkEndpoint(endpoint));
+  const { shown, letGo } = comlinkEndpoint(endpoint);
+  const invoker = Comlink.wrap<Invoker>(shown);
   const pending = new Set<(error: GraspError) => void>();
   let lost: GraspError | undefined;
   const lose = (error: GraspError): void => {
     lost ??= error;
     for (const reject of [...pending]) reject(lost);
     pending.clear();
+    letGo();
   };
   endpoint.onClose(() => lose(new GraspError(ErrorCode.engineLost)));
   const call = (method: string, args: unknown[]): Promise<unknown> =>
@@ -112,22 +114,33 @@ function fromWire(wire: WireError): Error {
   return error;
 }
 
-/** Shows an {@link Endpoint} to comlink in the form it wants. */
-function comlinkEndpoint(endpoint: Endpoint): Comlink.Endpoint {
+/**
+ * Shows an {@link Endpoint} to comlink in the form it wants. Comlink holds what it is shown until the proxy made of it
+ * is collected; if that leads back to the proxy, as an inline endpoint does through its peer, neither ever is, nor the
+ * whole engine behind them. `letGo` cuts the way.
+ */
+function comlinkEndpoint(endpoint: Endpoint): { shown: Comlink.Endpoint; letGo: () => void } {
   const listeners = new Set<(event: { data: unknown }) => void>();
   let started = false;
-  return {
-    postMessage: (message: unknown, transfer?: object[]) => endpoint.postMessage(message, transfer),
+  let held: Endpoint | undefined = endpoint;
+  const letGo = (): void => {
+    held = undefined;
+    listeners.clear();
+  };
+  const shown = {
+    postMessage: (message: unknown, transfer?: object[]) => held?.postMessage(message, transfer),
     addEventListener: (_type: string, listener: unknown) => {
+      if (!held) return;
       listeners.add(listener as (event: { data: unknown }) => void);
       if (started) return;
       started = true;
-      endpoint.onMessage((data) => {
+      held.onMessage((data) => {
         for (const each of [...listeners]) each({ data });
       });
     },
     removeEventListener: (_type: string, listener: unknown) => {
       listeners.delete(listener as (event: { data: unknown }) => void);
     },
-  } as unknown as Comlink.Endpoint;
+  };
+  return { shown: shown as unknown as Comlink.Endpoint, letGo };
 }

@@ -1,4 +1,7 @@
 /** Builds the host a description asks for, opens its substrate, and serves its control calls. */
+import { ErrorCode, GraspError } from '../protocol/index.js';
+import { loading } from '../runtime/index.js';
+import type { Substrate } from '../substrate/types.js';
 import { connect, serve } from './control.js';
 import {
   createCoreHost,
@@ -39,32 +42,48 @@ export async function runHost(init: HostInit, world: World): Promise<HostControl
 async function build(init: HostInit, world: World): Promise<HostControl> {
   // The supervisor has checked it. A worker that replaces another must start, though an interface has gone since.
   const substrate = await openSubstrate(init.substrate, world, { dull: init.settings.dull, lenient: true });
-  const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
+  const { clock } = world;
   switch (init.role) {
     case 'listener':
       return createListenerHost(
-        (await import('../actors/listener.js')).Listener,
+        (await loading(clock, import('../actors/listener.js'))).Listener,
         substrate,
         init.settings,
         world,
       );
     case 'core':
-      return createCoreHost((await import('../actors/core.js')).Core, substrate, init.settings, world, {
-        portsChanged: (ports) => {
-          // The supervisor may be gone already; then nobody needs to know.
-          events.calls.portsChanged(ports).catch(() => undefined);
-        },
-      });
+      return buildCore(init, substrate, world);
     case 'sessions':
     case 'asa':
       return createSessionsHost(
-        (await import('../actors/session-host.js')).SessionHost,
+        (await loading(clock, import('../actors/session-host.js'))).SessionHost,
         init.name,
         substrate,
         init.settings,
         world,
       );
   }
+}
+
+async function buildCore(init: HostInit, substrate: Substrate, world: World): Promise<HostControl> {
+  const { Core } = await loading(world.clock, import('../actors/core.js'));
+  const events = connect<HostEvents>(world.toEndpoint(init.events), isPort);
+  const core = createCoreHost(Core, substrate, init.settings, world, {
+    portsChanged: (ports) => {
+      // The supervisor may be gone already; then nobody needs to know.
+      events.calls.portsChanged(ports).catch(() => undefined);
+    },
+  });
+  return {
+    ...core,
+    close: async () => {
+      try {
+        await core.close();
+      } finally {
+        events.lose(new GraspError(ErrorCode.closed));
+      }
+    },
+  };
 }
 
 /** An object whose every method waits until the host is built, then calls it there. */

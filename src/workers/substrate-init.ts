@@ -1,5 +1,6 @@
 /** How each thread of an engine opens its view of the substrate. */
 import { ErrorCode, GraspError, type DullRules } from '../protocol/index.js';
+import { loading } from '../runtime/index.js';
 import type { PlainOptions, SimulatedNode, Substrate } from '../substrate/index.js';
 import type { World } from './host.js';
 import { toEndpoint } from './ports.js';
@@ -76,18 +77,21 @@ export async function openSubstrate(
 ): Promise<Substrate> {
   const substrate = await open(init, world, lenient);
   if (!dull) return substrate;
-  const { linkLocalOnly } = await import('../substrate/link-local.js');
+  const { linkLocalOnly } = await loading(world.clock, import('../substrate/link-local.js'));
   return linkLocalOnly(substrate, dull.interface);
 }
 
 async function open(init: SubstrateInit, world: World, lenient: boolean): Promise<Substrate> {
   switch (init.kind) {
     case 'plain': {
-      const { openPlainSubstrate } = await import('../substrate/plain/index.js');
+      const { openPlainSubstrate } = await loading(world.clock, import('../substrate/plain/index.js'));
       return openPlainSubstrate(init.options, { clock: world.clock, lenient });
     }
     case 'simulated': {
-      const { openSimulatedSubstrate } = await import('../substrate/simulated/index.js');
+      const { openSimulatedSubstrate } = await loading(
+        world.clock,
+        import('../substrate/simulated/index.js'),
+      );
       return openSimulatedSubstrate(toEndpoint(init.port), { clock: world.clock });
     }
   }

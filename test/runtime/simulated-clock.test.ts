@@ -137,6 +137,24 @@ describe('simulated clock', () => {
     await expect(clock.until(new Promise(() => undefined), 50)).rejects.toThrow('still waiting');
   });
 
+  test('stands still while the host is at work outside of it', async () => {
+    const clock = new SimulatedClock();
+    const { lines, say } = log(clock);
+    clock.setTimeout(say('timer'), 1);
+    let loaded!: () => void;
+    const code = new Promise<void>((resolve) => (loaded = resolve)).then(say('loaded'));
+    clock.standStill(code);
+    // A real turn of the host, of which this clock knows nothing.
+    setImmediate(() => setImmediate(() => setImmediate(() => setImmediate(loaded))));
+    await clock.advance(1);
+    expect(lines).toEqual(['0 loaded', '1 timer']);
+    const failing = Promise.reject(new Error('no such module'));
+    clock.standStill(failing);
+    await expect(failing).rejects.toThrow('no such module');
+    await clock.advance(1);
+    expect(clock.now()).toBe(2);
+  });
+
   test('C-10 timers up to 2^32−1 ms', async () => {
     const clock = new SimulatedClock();
     const { lines, say } = log(clock);

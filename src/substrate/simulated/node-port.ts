@@ -40,6 +40,10 @@ interface Resource {
 export class NodePort implements Omit<ConnectionEnd, 'id'> {
   readonly #batch: Batch<ServerOp>;
   readonly #resources = new Map<number, Resource>();
+  /** Ids of the receivers on each interface: asked for every multicast that comes by it. */
+  readonly #receivers = new Map<Attachment, number[]>();
+  /** Some resource has drops that its thread has not been told of. */
+  #untoldDrops = false;
   readonly #streams = new Map<number, { connection: Connection; end: 0 | 1 }>();
   readonly #attempts = new Map<number, { attempt: Attempt; req: number }>();
   /** Listeners of streams offered and not yet handed over, by stream. */
@@ -77,11 +81,8 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
 
   /** Gives a datagram to this thread's receivers on an interface; false if its buffer is full. */
   datagram(to: Attachment, address: string, port: number, bytes: Uint8Array): boolean {
-    const ids: number[] = [];
-    for (const [id, resource] of this.#resources) {
-      if (resource.kind === 'receiver' && resource.attachment === to) ids.push(id);
-    }
-    return this.#deliverDatagram(ids, to, address, port, bytes);
+    const ids = this.#receivers.get(to);
+    return ids === undefined || this.#deliverDatagram(ids, to, address, port, bytes);
   }
 
   /** Gives a unicast to the well-known port, if it is this thread's; false if its buffer is full. */
@@ -97,9 +98,9 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
     port: number,
     bytes: Uint8Array,
   ): boolean {
-    if (ids.length === 0) return true;
     if (this.#unhandledBytes + bytes.length > this.net.receiveBufferBytes) {
       for (const id of ids) this.#resources.get(id)!.drops++;
+      this.#untoldDrops = true;
       return false;
     }
     this.#tellDrops(); // before what came later, as a kernel's count would be
@@ -110,7 +111,7 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
 
   /** Counts an IPv4 multicast from no subnet of the node, as a thread with receivers does. */
   unknownLink(): void {
-    if ([...this.#resources.values()].every(({ kind }) => kind !== 'receiver')) return;
+    if (this.#receivers.size === 0) return;
     this.#batch.push({ op: 'dropped', reason: 'ipv4.unknown-link' });
   }
 
@@ -250,6 +251,8 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
   }
 
   #tellDrops(): void {
+    if (!this.#untoldDrops) return;
+    this.#untoldDrops = false;
     for (const [id, resource] of this.#resources) {
       if (resource.drops === resource.dropsTold) continue;
       resource.dropsTold = resource.drops;
@@ -272,12 +275,22 @@ export class NodePort implements Omit<ConnectionEnd, 'id'> {
 
   #keep(id: number, resource: Omit<Resource, 'drops' | 'dropsTold'>): void {
     this.#resources.set(id, { ...resource, drops: 0, dropsTold: 0 });
+    const { kind, attachment } = resource;
+    if (kind !== 'receiver' || !attachment) return;
+    // A new list: the old one may be part of a message under way.
+    this.#receivers.set(attachment, [...(this.#receivers.get(attachment) ?? []), id]);
   }
 
   #release(id: number): void {
-    const acceptor = this.#resources.get(id)?.acceptor;
+    const { acceptor, attachment } = this.#resources.get(id) ?? {};
     if (acceptor) this.node.unbind(acceptor);
     this.#resources.delete(id);
+    if (!attachment) return;
+    const receivers = this.#receivers.get(attachment);
+    if (!receivers?.includes(id)) return;
+    const others = receivers.filter((other) => other !== id);
+    if (others.length > 0) this.#receivers.set(attachment, others);
+    else this.#receivers.delete(attachment);
   }
 
   #reply(req: number, act: () => { port: number } | void): void {
