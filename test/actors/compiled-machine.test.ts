@@ -133,11 +133,14 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
 
 describe('the compiled form of a machine', () => {
   // Every transition of them has a case (`npm run check:transitions`).
-  describe.each([multicastHandlerCases, floodRelayCases, requestListenerCases])('$name', ({ machine, cases }) => {
-    test.each(cases)('$name', (each) => {
-      each.run(compileMachine(machine) as unknown as AnyStateMachine);
-    });
-  });
+  describe.each([multicastHandlerCases, floodRelayCases, requestListenerCases])(
+    '$name',
+    ({ machine, cases }) => {
+      test.each(cases)('$name', (each) => {
+        each.run(compileMachine(machine) as unknown as AnyStateMachine);
+      });
+    },
+  );
 
   test.each<[string, () => AnyStateMachine]>([
     [
