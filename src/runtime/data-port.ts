@@ -99,17 +99,16 @@ export class DataPort<Out, In> {
     this.#flushing = true;
     this.#clock.defer(() => {
       this.#flushing = false;
-      this.#post(true);
+      this.#post();
     });
   }
 
-  #post(ownTurn = false): void {
+  #post(): void {
     if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
     const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm, window: this.#window };
     this.#queue = [];
     this.#toConfirm = 0;
-    if (ownTurn && this.#endpoint.postInOwnTurn) this.#endpoint.postInOwnTurn(batch);
-    else this.#endpoint.postMessage(batch);
+    this.#endpoint.postMessage(batch);
   }
 
   #receive(batch: Batch<In>): void {

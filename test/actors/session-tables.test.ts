@@ -4,7 +4,7 @@ import { ActiveSessions } from '../../src/actors/active-sessions.js';
 import { SessionIds } from '../../src/actors/session-ids.js';
 import { StreamLinger } from '../../src/actors/stream-linger.js';
 import { Counters, SimulatedClock } from '../../src/runtime/index.js';
-import type { Environment, Stream, Target } from '../../src/substrate/types.js';
+import type { Environment, Stream, StreamHandlers, Target } from '../../src/substrate/types.js';
 
 const block = (first: number, size = 8): Uint32Array =>
   Uint32Array.from({ length: size }, (_, i) => first + i);
@@ -145,8 +145,10 @@ describe('limits.lingerMs', () => {
     const clock = new SimulatedClock();
     const linger = new StreamLinger(clock, new Counters(), { lingerMs: 100, lingeringStreams: 10 });
     const log: string[] = [];
+    const closed = new Map<string, () => void>();
     const stream = (name: string): Stream =>
       ({
+        setHandlers: (handlers: StreamHandlers) => closed.set(name, () => handlers.onClose()),
         end: () => log.push(`${name} end`),
         abort: () => log.push(`${name} abort ${clock.now()}`),
       }) as unknown as Stream;
@@ -156,10 +158,16 @@ describe('limits.lingerMs', () => {
     linger.finish(b);
     await clock.advance(40);
     linger.finish(c);
-    linger.closed(b);
+    closed.get('b')!();
+    expect(linger.size).toBe(2);
+    // One that others read.
+    const d = stream('d');
+    linger.await(d);
+    linger.closed(d);
+    expect(closed.has('d')).toBe(false);
     expect(linger.size).toBe(2);
     await clock.advance(1_000);
-    expect(log).toEqual(['a end', 'b end', 'c end', 'a abort 100', 'c abort 180']);
+    expect(log).toEqual(['a end', 'b end', 'c end', 'd end', 'a abort 100', 'c abort 180']);
     linger.finish(a);
     linger.abortAll();
     expect(linger.size).toBe(0);
