@@ -36,6 +36,7 @@ export class PlainStream implements Stream {
   #error: SubstrateError | undefined;
   #state: 'open' | 'ending' | 'finishing' | 'finished' | 'aborted' = 'open';
   #closed = false;
+  #awaitsDrain = false;
   #local: Target | undefined;
 
   constructor(socket: Socket, remote: Target, onGone: (stream: PlainStream) => void) {
@@ -81,8 +82,10 @@ export class PlainStream implements Stream {
   write(bytes: Uint8Array): boolean {
     if (this.#state !== 'open' || this.#socket.destroyed) return false;
     const taken = this.#socket.write(bytes);
-    if (!taken && this.#handlers?.onDrain) {
+    if (!taken && !this.#awaitsDrain && this.#handlers?.onDrain) {
+      this.#awaitsDrain = true;
       this.#socket.once('drain', () => {
+        this.#awaitsDrain = false;
         if (this.#state === 'open') this.#handlers?.onDrain?.();
       });
     }
