@@ -157,14 +157,19 @@ row('G-2.5.6.2-11', async (t) => {
 
 row('G-2.5.6.2-12', async (t) => {
   const pair = await t.p.pair({ tcp: false });
-  const floods = Array.from({ length: 1000 }, (_, i) =>
-    message.flood(t.sid(), t.p.initiator, 60_000, [[`EX1-${i}`, SYNCH, 6, i], []]),
-  );
-  await pair.multicast(...floods);
+  // More than a second of any sensible limit, in batches: what a receiver's buffer cannot hold would look like one.
+  const storm = 6000;
+  for (let sent = 0; sent < storm; sent += 250) {
+    const floods = Array.from({ length: 250 }, (_, i) =>
+      message.flood(t.sid(), t.p.initiator, 60_000, [[`EX1-${sent + i}`, SYNCH, 6, i], []]),
+    );
+    await pair.multicast(...floods);
+    await t.never(() => undefined, 20, 'a pause');
+  }
   const copies = (): number => t.count(t.q, M_FLOOD);
   await t.until(() => (copies() > 0 ? true : undefined), 1000, 'a relayed flood');
   await t.never(
-    () => (copies() >= 900 ? `${copies()} copies of 1000` : undefined),
+    () => (copies() >= 0.9 * storm ? `${copies()} copies of ${storm}` : undefined),
     2 * t.silenceMs,
     'a limit of the rate',
   );
