@@ -30,10 +30,10 @@ export interface SessionTerms {
 
 export function requestMessage(
   sessionId: number,
-  objective: ObjectiveHead,
+  { name, flags, loopCount }: ObjectiveHead,
   value: Uint8Array,
 ): RequestNegotiationMessage {
-  return { type: M_REQ_NEG, sessionId, objective: withValue(objective, value) };
+  return { type: M_REQ_NEG, sessionId, objective: { name, flags, loopCount, value } };
 }
 
 /** RFC 8990 §2.8.7: one less than received; an ASA cannot raise it (D-11). 0 or less: must not be sent. */
@@ -95,8 +95,4 @@ function codeOfRefusal(refused: RefusedEvent): number {
   if (refused.messageType === M_NEGOTIATE) return ErrorCode.invalidNeg;
   if (refused.messageType === M_END) return ErrorCode.invalidEnd;
   return ErrorCode.noValidStep;
-}
-
-function withValue({ name, flags, loopCount }: ObjectiveHead, value: Uint8Array): WireObjective {
-  return { name, flags, loopCount, value };
 }

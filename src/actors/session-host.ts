@@ -20,7 +20,13 @@ import type {
 } from './session-driver.js';
 import { SessionIds, type DrawnId } from './session-ids.js';
 import { completeSessionLimits, type CompleteSessionLimits } from './session-limits.js';
-import type { ListenRequest, SessionHostControl, SessionLimits, ToSessions } from './session-protocol.js';
+import type {
+  ListenRequest,
+  SessionCall,
+  SessionHostControl,
+  SessionLimits,
+  ToSessions,
+} from './session-protocol.js';
 import { StreamLinger } from './stream-linger.js';
 import { SynchronizationDriver } from './synchronization-driver.js';
 import { synchronizationSession } from './synchronization-session.js';
@@ -38,8 +44,6 @@ const FORMS = {
     listener: compileMachine(requestListener) as unknown as typeof requestListener,
   },
 };
-
-type SessionCall = Extract<ToSessions, { readonly call: number }>;
 
 export type { MachineForm } from './compiled-machine.js';
 

@@ -93,6 +93,9 @@ export type ToSessions =
   /** The client can take `n` more requests of this listen; sent again as it takes them. */
   | { readonly t: 'take'; readonly listen: number; readonly n: number };
 
+/** What a client awaits an answer or a confirmation of. */
+export type SessionCall = Extract<ToSessions, { readonly call: number }>;
+
 /** Session host → client. */
 export type FromSessions =
   | {

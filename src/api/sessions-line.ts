@@ -1,7 +1,14 @@
 /** A client's line to one session host: calls with their answers, and what it tells of sessions unasked. */
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import { DataPort } from '../runtime/index.js';
-import type { Answer, Failure, FromSessions, SessionKey, ToSessions } from '../workers/engine-control.js';
+import type {
+  Answer,
+  Failure,
+  FromSessions,
+  SessionCall,
+  SessionKey,
+  ToSessions,
+} from '../workers/engine-control.js';
 import { toEndpoint } from '../workers/ports.js';
 import type { Client } from './client.js';
 
@@ -11,8 +18,6 @@ export interface SessionSink {
   ended(failure: Failure): void;
 }
 
-/** A call to a session host. */
-export type SessionCall = Extract<ToSessions, { call: number }>;
 export type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** What one waiting call wants to hear. */

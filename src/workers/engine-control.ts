@@ -18,6 +18,7 @@ export type {
   ListenKind,
   ObjectiveHead,
   SessionKey,
+  SessionCall,
   ToSessions,
 } from '../actors/session-protocol.js';
 
