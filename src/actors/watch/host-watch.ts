@@ -11,7 +11,7 @@ import type {
   Endpoint,
   Packet,
   Watcher,
-  WatchedFailure,
+  WatchedAnswer,
   WatchedSession,
 } from '../../runtime/index.js';
 import { DiagnosticsViewer, type CacheSizes } from './diagnostics-viewer.js';
@@ -120,8 +120,8 @@ export class HostWatch implements Watcher {
     }
   }
 
-  sessionTold(session: WatchedSession, failure: WatchedFailure | undefined): void {
-    this.#notes.told(session, failure);
+  sessionTold(session: WatchedSession, answer: WatchedAnswer): void {
+    this.#notes.told(session, answer);
   }
 
   sessionEnded(session: WatchedSession): void {

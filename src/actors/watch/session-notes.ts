@@ -12,7 +12,7 @@ import {
   M_WAIT,
   type Message,
 } from '../../protocol/index.js';
-import type { WatchedFailure, WatchedSession } from '../../runtime/index.js';
+import type { WatchedAnswer, WatchedFailure, WatchedSession } from '../../runtime/index.js';
 import type { SessionEnd } from './viewer.js';
 
 type Settled = Pick<SessionEnd, 'outcome' | 'code' | 'reason'>;
@@ -66,11 +66,9 @@ export class SessionNotes {
     return this.#now() - askedAt;
   }
 
-  told(session: WatchedSession, failure: WatchedFailure | undefined): void {
-    if (failure?.over === false) return;
-    this.#of(session).end ??= failure
-      ? failed(failure)
-      : { outcome: WENT_WELL[session.machine] ?? 'accepted' };
+  told(session: WatchedSession, { state, failure }: WatchedAnswer): void {
+    if (state === 'offered' || failure?.over === false) return;
+    this.#of(session).end ??= state === 'failed' ? failed(failure) : { outcome: state };
   }
 
   ended({ actor }: WatchedSession): SessionEnd {
@@ -95,17 +93,14 @@ function nothing(): Notes {
   return { begunAt: undefined, session: undefined, askedAt: undefined, end: undefined, peersWord: undefined };
 }
 
-const WENT_WELL: Readonly<Record<string, SessionEnd['outcome']>> = {
-  synchronizationSession: 'synchronized',
-  negotiationSession: 'accepted',
-};
-
 function saidBy(message: Message): Settled | undefined {
   if (message.type !== M_END) return undefined;
   return message.accept ? { outcome: 'accepted' } : { outcome: 'declined', reason: message.reason ?? '' };
 }
 
-function failed({ code, reason, detail }: WatchedFailure): Settled {
+function failed(failure: WatchedFailure | undefined): Settled {
+  if (failure === undefined) return { outcome: 'failed' };
+  const { code, reason, detail } = failure;
   if (code === ErrorCode.declined) return { outcome: 'declined', reason: reason ?? '' };
   return { outcome: 'failed', code, ...(detail === undefined || detail === '' ? {} : { reason: detail }) };
 }
