@@ -99,16 +99,17 @@ export class DataPort<Out, In> {
     this.#flushing = true;
     this.#clock.defer(() => {
       this.#flushing = false;
-      this.#post();
+      this.#post(true);
     });
   }
 
-  #post(): void {
+  #post(ownTurn = false): void {
     if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
     const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm, window: this.#window };
     this.#queue = [];
     this.#toConfirm = 0;
-    this.#endpoint.postMessage(batch);
+    if (ownTurn && this.#endpoint.postInOwnTurn) this.#endpoint.postInOwnTurn(batch);
+    else this.#endpoint.postMessage(batch);
   }
 
   #receive(batch: Batch<In>): void {

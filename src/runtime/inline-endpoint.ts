@@ -34,6 +34,14 @@ export class InlineEndpoint implements Endpoint {
     peer.#schedule();
   }
 
+  postInOwnTurn(message: unknown): void {
+    const peer = this.#peer;
+    if (this.#closed || !peer || peer.#closed) return;
+    peer.#inbox.push(this.clone ? structuredClone(message) : message);
+    // With what was posted before it, in its order.
+    peer.#drain();
+  }
+
   onMessage(handler: (message: unknown) => void): void {
     this.#handler = handler;
     if (this.#inbox.length > 0 || this.#peerClosed) this.#schedule();

@@ -22,6 +22,19 @@ describe.each([{ clone: true }, { clone: false }])('inline endpoint with %o', (o
     expect(heard).toEqual([1, 2, 3]);
   });
 
+  test('postInOwnTurn hands over at once, after what was posted before', async () => {
+    const clock = new SimulatedClock();
+    const [a, b] = inlinePair(clock, options);
+    const heard = listen(b);
+    a.postMessage(1);
+    a.postInOwnTurn(2);
+    expect(heard).toEqual([1, 2]);
+    await clock.settle();
+    b.close();
+    a.postInOwnTurn(3);
+    expect(heard).toEqual([1, 2]);
+  });
+
   test('both ways', async () => {
     const clock = new SimulatedClock();
     const [a, b] = inlinePair(clock, options);
