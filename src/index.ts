@@ -5,6 +5,7 @@ export { Asa, type DiscoverOptions } from './api/asa.js';
 export type { AsaContext, AsaModule } from './api/asa-thread.js';
 export { Discovery } from './api/discovery.js';
 export type { FloodItem, FloodOptions, FloodTag, TaggedObjective } from './api/flooding.js';
+export type * from './api/inspection.js';
 export type { Listening } from './api/listening.js';
 export type { AsaLocator, LocatorLike } from './api/locator.js';
 export type { RequestOptions } from './api/negotiate.js';

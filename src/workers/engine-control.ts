@@ -10,6 +10,7 @@ import type { Security } from '../substrate/types.js';
 
 export { weightOf } from '../actors/core-protocol.js';
 export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
+export type * from '../actors/inspection-items.js';
 export { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 export type {
   Answer,
