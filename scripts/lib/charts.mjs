@@ -43,7 +43,13 @@ export function graphOf(machine) {
   };
   visit(machine.root, undefined);
   const [root, ...others] = states;
-  return { machine: machine.id, initial: root.initial, anywhere: root.internal, states: others, edges: [...edges.values()] };
+  return {
+    machine: machine.id,
+    initial: root.initial,
+    anywhere: root.internal,
+    states: others,
+    edges: [...edges.values()],
+  };
 }
 
 /** What an edge's label shows. */
@@ -110,7 +116,12 @@ export async function layOut(graph) {
       ...graph.edges.map((edge) => {
         const lines = labelLines(edge);
         const size = { width: widest(lines, LABEL), height: lines.length * LABEL.height + 4 };
-        return { id: edge.id, sources: [edge.from], targets: [edge.to], labels: [{ text: edge.id, ...size }] };
+        return {
+          id: edge.id,
+          sources: [edge.from],
+          targets: [edge.to],
+          labels: [{ text: edge.id, ...size }],
+        };
       }),
     ],
   });
@@ -118,7 +129,12 @@ export async function layOut(graph) {
 }
 
 const round = (n) => Math.round(n * 10) / 10;
-const box = ({ x, y, width, height }) => ({ x: round(x), y: round(y), width: round(width), height: round(height) });
+const box = ({ x, y, width, height }) => ({
+  x: round(x),
+  y: round(y),
+  width: round(width),
+  height: round(height),
+});
 
 function place(graph, laid) {
   const nodes = new Map();
@@ -130,7 +146,10 @@ function place(graph, laid) {
   const lines = new Map();
   const route = (edge) => {
     const [{ startPoint, bendPoints = [], endPoint }] = edge.sections;
-    lines.set(edge.id, [startPoint, ...bendPoints, endPoint].map(({ x, y }) => [round(x), round(y)]));
+    lines.set(
+      edge.id,
+      [startPoint, ...bendPoints, endPoint].map(({ x, y }) => [round(x), round(y)]),
+    );
   };
   laid.edges.forEach(route);
   const labels = new Map(laid.edges.map((edge) => [edge.id, edge.labels?.[0]]));
@@ -172,4 +191,14 @@ export function chartsText(charts) {
   const one = ({ starts, states, edges, ...head }) =>
     `  ${JSON.stringify(head).slice(0, -1)},"starts":${JSON.stringify(starts)},\n    "states":[\n${list(states)}],\n    "edges":[\n${list(edges)}]}`;
   return `[\n${charts.map(one).join(',\n')}\n]\n`;
+}
+
+/** Functions have no place in JSON; the names of actions and guards do. */
+const plain = (_key, value) => (typeof value === 'function' ? undefined : value);
+
+/** The configuration of every machine by its id, as the Stately Inspector wants it. */
+export function definitionsText(machines) {
+  const sorted = [...machines].sort((a, b) => a.id.localeCompare(b.id, 'en'));
+  const lines = sorted.map(({ id, config }) => `  ${JSON.stringify(id)}: ${JSON.stringify(config, plain)}`);
+  return `{\n${lines.join(',\n')}\n}\n`;
 }
