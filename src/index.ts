@@ -3,6 +3,7 @@ export { Grasp, type GraspOptions, type SpawnedAsa } from './api/grasp.js';
 export * from './api/announcers/index.js';
 export { Asa, type DiscoverOptions } from './api/asa.js';
 export type { AsaContext, AsaModule } from './api/asa-thread.js';
+export type * from './api/diagnostics.js';
 export { Discovery } from './api/discovery.js';
 export type { FloodItem, FloodOptions, FloodTag, TaggedObjective } from './api/flooding.js';
 export type * from './api/inspection.js';

@@ -5,8 +5,9 @@
  * re-established after interface or address changes (§2.2).
  */
 import { setup } from 'xstate';
+import type { Described } from '../runtime/index.js';
 
-export interface BindingPort {
+export interface BindingPort extends Described {
   open(): void;
   close(): void;
   startRetryTimer(): void;

@@ -2,6 +2,7 @@
  * The core of an engine: what all its sessions share and only one actor may own. Announced objectives, the
  * multicast handler, the discovery cache and sessions, the floods, the ports discoveries are sent from, the session ids.
  */
+import type { AnyActor } from 'xstate';
 import { SessionIdSource, type CachedLocator, type DullRules } from '../protocol/index.js';
 import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
 import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
@@ -243,6 +244,27 @@ export class Core {
 
   announce(objective: string, announcement: Announcement | undefined): void {
     this.#responder.announce(objective, announcement);
+  }
+
+  /** All there are now, for whoever begins to watch. */
+  get actors(): AnyActor[] {
+    const owners = [
+      this.#responder,
+      this.#floods,
+      this.#ports,
+      this.#wellKnown,
+      this.#discoveries,
+      this.#relays,
+      this.#connections,
+      this.#responses,
+      this.#sessions,
+    ];
+    return owners.flatMap(({ actors }) => actors);
+  }
+
+  /** Entries in the caches. */
+  get cached(): { readonly discovery: number; readonly flood: number } {
+    return { discovery: this.#discoveries.cache.size, flood: this.#floods.cached };
   }
 
   get boundPorts(): readonly BoundPort[] {

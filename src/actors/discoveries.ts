@@ -2,7 +2,7 @@
  * Owner of the discovery cache and of every discovery session of the engine (RFC 8990 §2.5.4), in the core.
  * Clients ask over their data ports; what is found goes back as it arrives.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import {
   DiscoveryCache,
   DISCOVERY_DEF_TTL_MS,
@@ -23,6 +23,7 @@ import {
   responseExpiry,
   type CachedLocator,
   type DiscoveredLocator,
+  type DiscoveryMessage,
   type DullRules,
   type Message,
   type ResponseMessage,
@@ -209,11 +210,14 @@ export class Discoveries {
     }
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#sessions.values()].flatMap((session) => session.actor ?? []);
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
-    const sessions = [...this.#sessions.values()].flatMap((session) => session.actor ?? []);
     return {
-      actors: census(sessions),
+      actors: census(this.actors),
       queues: [
         { name: 'discovery.sessions', length: this.#sessions.size, limit: limits.discoverySessions },
         { name: 'discovery.cache', length: this.cache.size, limit: limits.discoveryCache },
@@ -282,6 +286,9 @@ export class Discoveries {
     if (call.value) this.#askingForValues++;
     const port: DiscoverySessionPort = {
       isRequest: client === RAPID,
+      get subject() {
+        return { objective: name, session: session.sessionId, role: 'initiator' as const };
+      },
       get peerConnected() {
         return peerConnected();
       },
@@ -320,18 +327,27 @@ export class Discoveries {
       const initiator = initiatorFor(pair.interface);
       if (!initiator) continue;
       if (!session.initiators.some((known) => equal(known, initiator))) session.initiators.push(initiator);
-      const bytes = encodeMessage({
+      const message: DiscoveryMessage = {
         type: M_DISCOVERY,
         sessionId: session.sessionId,
         initiator,
         // Three elements, unless a value is to be had at once (§2.5.4.5, §2.5.6.3).
         objective: { ...objective, value },
-      });
+      };
+      const bytes = encodeMessage(message);
       underWay++;
+      counters.watcher?.passed({
+        direction: 'sent',
+        via: 'multicast',
+        bytes,
+        message,
+        interface: pair.interface,
+      });
       pair.sendMulticast(bytes).then(
         () => {
           sent++;
           counters.add('multicast.sent');
+          counters.add('discovery.sent');
           settle();
         },
         () => {

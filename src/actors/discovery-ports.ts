@@ -69,8 +69,12 @@ export class DiscoveryPorts {
     await Promise.all([...this.#bindings.values()].map(({ actor }) => leaves(actor, 'opening')));
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#bindings.values()].map((binding) => binding.actor);
+  }
+
   census(): ActorCount[] {
-    return census([...this.#bindings.values()].map((binding) => binding.actor));
+    return census(this.actors);
   }
 
   async close(): Promise<void> {
@@ -88,6 +92,9 @@ export class DiscoveryPorts {
     let tries = 0;
     const send = (type: 'opened' | 'failed' | 'lost' | 'timer.expired'): void => binding.actor.send({ type });
     const port: BindingPort = {
+      get subject() {
+        return { interface: name };
+      },
       open: () => {
         const held = this.#held[name];
         if (held !== undefined && ++tries > SAME_PORT_TRIES) delete this.#held[name];

@@ -7,8 +7,9 @@
  */
 import { setup } from 'xstate';
 import type { ResponseMessage, SynchMessage } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 
-export interface DiscoveryRelayPort {
+export interface DiscoveryRelayPort extends Described {
   /** The discovery as it came, with its loop count − 1, on every other interface. */
   send(): void;
   startTimer(): void;

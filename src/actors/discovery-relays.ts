@@ -2,7 +2,7 @@
  * Owner of the discovery relay (RFC 8990 §2.5.4.4), in the core: what has been relayed, how often, and one
  * `discoveryRelay` actor per relayed discovery under way.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import {
   DISCOVERY_TIMEOUT_PER_HOP_MS,
   encodedSize,
@@ -129,10 +129,14 @@ export class DiscoveryRelays {
     return false;
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#relays.values()].flatMap(({ actor }) => actor ?? []);
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
-      actors: census([...this.#relays.values()].flatMap(({ actor }) => actor ?? [])),
+      actors: census(this.actors),
       queues: [
         { name: 'relay.discoveries', length: this.#relays.size, limit: limits.discoveryRelays },
         { name: 'relay.discovery-memory', length: this.#memory.size, limit: limits.discoveryRelayMemory },
@@ -172,6 +176,10 @@ export class DiscoveryRelays {
     const letGo = arrival.reply?.hold();
     let timer: TimerId | undefined;
     const port: DiscoveryRelayPort = {
+      get subject() {
+        const { sessionId: session, objective } = relay.discovery;
+        return { objective: objective.name, peer: arrival, session, role: 'relay' as const };
+      },
       send: () => this.#send(relay, copy),
       startTimer: () => {
         // The timeout that §2.5.4.4 suggests.
@@ -208,6 +216,13 @@ export class DiscoveryRelays {
     for (const pair of pairs()) {
       if (pair.interface === relay.arrival.interface) continue;
       underWay++;
+      counters.watcher?.passed({
+        direction: 'sent',
+        via: 'multicast',
+        bytes: copy,
+        interface: pair.interface,
+        relayed: true,
+      });
       pair.sendMulticast(copy).then(
         () => {
           sent++;

@@ -3,8 +3,9 @@
  * its source address and port; one message, then close. Failure is silence: nobody waits for it.
  */
 import { setup } from 'xstate';
+import type { Described } from '../runtime/index.js';
 
-export interface DiscoveryResponsePort {
+export interface DiscoveryResponsePort extends Described {
   connect(): void;
   /** Sends the message and ends the connection. */
   send(): void;

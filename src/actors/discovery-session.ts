@@ -7,11 +7,12 @@
  */
 import { setup } from 'xstate';
 import type { ResponseMessage, SynchMessage } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 import type { Target } from '../substrate/types.js';
 import type { Failure } from './session-protocol.js';
 
 /** What a discovery session does to the world. */
-export interface DiscoverySessionPort {
+export interface DiscoverySessionPort extends Described {
   /** Sends M_DISCOVERY on every interface. */
   send(): void;
   startTimer(): void;

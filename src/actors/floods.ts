@@ -2,7 +2,7 @@
  * Owner of the flood cache, of the relay's memory, and of what this engine floods itself (RFC 8990 §2.5.6.2,
  * §2.8.11), in the core. Clients ask over their data ports.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import {
   encodedSize,
   encodeMessage,
@@ -162,10 +162,19 @@ export class Floods {
     }
   }
 
+  get actors(): AnyActor[] {
+    return [this.#relay];
+  }
+
+  /** Entries in the cache. */
+  get cached(): number {
+    return this.#cache.size;
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
-      actors: census([this.#relay]),
+      actors: census(this.actors),
       queues: [
         { name: 'flood.cache', length: this.#cache.size, limit: limits.floodCache },
         { name: 'flood.memory', length: this.#relayed.size, limit: limits.floodMemory },
@@ -199,10 +208,18 @@ export class Floods {
     for (const pair of pairs()) {
       if (pair.interface === arrival.interface) continue;
       this.#underWay++;
+      counters.watcher?.passed({
+        direction: 'sent',
+        via: 'multicast',
+        bytes: copy,
+        interface: pair.interface,
+        relayed: true,
+      });
       pair.sendMulticast(copy).then(
         () => {
           this.#underWay--;
           counters.add('multicast.sent');
+          counters.add('flood.relay.sent');
         },
         (error: unknown) => {
           this.#underWay--;
@@ -277,9 +294,11 @@ export class Floods {
     };
     for (const { pair, initiator, bytes } of copies) {
       if (this.#own.add(sessionId, initiator, clock.now()) === 'full') counters.add('flood.own-memory-full');
+      counters.watcher?.passed({ direction: 'sent', via: 'multicast', bytes, interface: pair.interface });
       pair.sendMulticast(bytes).then(
         () => {
           sent++;
+          counters.add('flood.sent');
           settle('multicast.sent');
         },
         () => settle('multicast.send-failed'),

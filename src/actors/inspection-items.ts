@@ -6,6 +6,22 @@
  * Everything in here may come from the network: show it as text, never as markup.
  */
 
+/** Ids of all machines there are. */
+export const MACHINES = [
+  'binding',
+  'discoveryRelay',
+  'discoveryResponse',
+  'discoverySession',
+  'floodRelay',
+  'multicastHandler',
+  'negotiationSession',
+  'requestListener',
+  'responseConnection',
+  'synchronizationSession',
+  'unicastConnection',
+  'workerSupervision',
+] as const;
+
 /** What every item has. */
 interface Item {
   /** Engine thread it happened in, as `status().threads[].name`: `core`, `listener`, `sessions-1`, `asa:NAME`, `supervisor`. */

@@ -90,6 +90,10 @@ export class Listener {
     this.#own = senders;
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#receivers.values()].map((receiver) => receiver.actor);
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     for (const [name, receiver] of this.#receivers) {
       const drops = receiver.socket?.kernelDrops?.() ?? 0;
@@ -98,7 +102,7 @@ export class Listener {
     }
     const { limits } = this.#options;
     return {
-      actors: census([...this.#receivers.values()].map((receiver) => receiver.actor)),
+      actors: census(this.actors),
       queues: [
         { name: 'multicast.discovery', length: this.#queues.discovery.length, limit: limits.discoveryQueue },
         { name: 'multicast.flood', length: this.#queues.flood.length, limit: limits.floodQueue },
@@ -134,6 +138,9 @@ export class Listener {
     let retry: TimerId | undefined;
     let stopped = false;
     const port: BindingPort = {
+      get subject() {
+        return { interface: name };
+      },
       open: () => {
         substrate
           .openReceiver(

@@ -30,8 +30,10 @@ export function startActor<M extends AnyStateMachine>(
     error: (error: unknown) => {
       world.counters.add(`actor.error.${machine.id}`);
       world.onError(error);
+      world.counters.watcher?.actorFailed(actor);
     },
   });
+  world.counters.watcher?.actorMade(actor);
   actor.start();
   return actor;
 }

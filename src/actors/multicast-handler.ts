@@ -14,7 +14,9 @@ import {
   type DecodeResult,
   type DiscoveryMessage,
   type FloodMessage,
+  type Message,
 } from '../protocol/index.js';
+import type { Packet } from '../runtime/index.js';
 
 /** Where a multicast, or a unicast discovery, came from. */
 export interface Arrival {
@@ -24,6 +26,23 @@ export interface Arrival {
   readonly port: number;
   /** The stream it came over: it is answered there (§2.5.4.2). */
   readonly reply?: ReplyStream | undefined;
+}
+
+/** A message that came so, as whoever watches is told of it. */
+export function received(
+  via: Packet['via'],
+  bytes: Uint8Array,
+  message: Message,
+  { interface: name, address, port }: Pick<Arrival, 'interface' | 'address' | 'port'>,
+): Packet {
+  return {
+    direction: 'received',
+    via,
+    bytes,
+    message,
+    peer: { address, port, interface: name },
+    interface: name,
+  };
 }
 
 /** The way back of a discovery that came over a stream. */

@@ -1,6 +1,6 @@
-import { createActor, type Actor } from 'xstate';
+import { createActor, type Actor, type AnyActor } from 'xstate';
 import { ErrorCode, F_SYNCH, GraspError, NULL_VALUE } from '../protocol/index.js';
-import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import type { Clock, Counters, Subject, TimerId } from '../runtime/index.js';
 import { SubstrateError, type Stream, type StreamListener, type Substrate } from '../substrate/types.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationDriver } from './negotiation-driver.js';
@@ -59,7 +59,17 @@ export class ObjectiveListener implements RequestListenerPort {
       input: { port: this, objective, wantedPort, queueLimit, bindAttempts, bindRetryMs },
     });
     this.#actor.subscribe({ error: (error) => this.#crashed(error) });
+    owner.counters.watcher?.actorMade(this.#actor);
     this.#actor.start();
+  }
+
+  get actor(): AnyActor {
+    return this.#actor;
+  }
+
+  /** For whoever watches. */
+  get subject(): Subject {
+    return { objective: this.objective };
   }
 
   get state(): string {
@@ -270,6 +280,7 @@ export class ObjectiveListener implements RequestListenerPort {
     this.stopTimer();
     this.#streams?.close().catch(ignore);
     this.release();
+    this.#owner.counters.watcher?.actorFailed(this.#actor);
   }
 }
 

@@ -12,10 +12,11 @@
  */
 import { assertEvent, assign, setup } from 'xstate';
 import { ErrorCode } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 import type { Failure, SessionKey } from './session-protocol.js';
 
 /** What the machine can cause; the driver is `objective-listener.ts`. */
-export interface RequestListenerPort {
+export interface RequestListenerPort extends Described {
   readonly secure: boolean;
   /** True when the client of this listen does not keep up with its events. */
   congested(listen: number): boolean;

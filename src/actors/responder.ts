@@ -2,7 +2,7 @@
  * The answering side of discovery (RFC 8990 §2.5.4.3): what this node supports, the multicast handler, and what it
  * answers. In the core.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import {
   decodeMessage,
   encodedSize,
@@ -38,6 +38,7 @@ import { census, rethrowLater, startActor, type ActorCount } from './machine-hos
 import {
   multicastEvent,
   multicastHandlerMachine,
+  received,
   type Arrival,
   type MulticastHandlerEvent,
   type MulticastHandlerPort,
@@ -125,9 +126,15 @@ export class Responder {
   /** Handles one multicast; never throws on what it holds. */
   handle(datagram: DatagramEvent): void {
     const { bytes, interface: interfaceName, address, port } = datagram;
+    const { counters } = this.#options;
     const decoded = decodeMessage(bytes, 'multicast');
-    this.#options.counters.add('multicast.handled');
-    this.accept(multicastEvent(decoded, bytes, { interface: interfaceName, address, port }));
+    counters.add('multicast.handled');
+    const arrival: Arrival = { interface: interfaceName, address, port };
+    if (decoded.ok) {
+      const { message } = decoded;
+      counters.watcher?.passed(received('multicast', bytes, message, arrival));
+    }
+    this.accept(multicastEvent(decoded, bytes, arrival));
   }
 
   /** A discovery that came otherwise: by unicast. */
@@ -159,8 +166,12 @@ export class Responder {
       });
   }
 
+  get actors(): AnyActor[] {
+    return [this.#handler];
+  }
+
   status(): ActorCount[] {
-    return census([this.#handler]);
+    return census(this.actors);
   }
 
   /** In turn, so that several ASAs share the requests. */

@@ -18,8 +18,9 @@ import {
   type ResponseMessage,
   type SynchMessage,
 } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 
-export interface ResponseConnectionPort {
+export interface ResponseConnectionPort extends Described {
   startTimer(): void;
   stopTimer(): void;
   /** Why an instance limited to one link does not take it (§2.5.2); undefined: it does. */

@@ -2,7 +2,7 @@
  * Streams accepted on the ports discoveries are sent from (RFC 8990 §2.8.4): each brings one answer, to an own or a
  * relayed discovery.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import {
   decodeMessage,
   GRASP_DEF_MAX_SIZE,
@@ -16,6 +16,7 @@ import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Target } from '../substrate/types.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
+import { received } from './multicast-handler.js';
 import type { RapidAnswer } from './rapid-request.js';
 import {
   responseConnectionMachine,
@@ -74,6 +75,9 @@ export class ResponseConnections {
     let first: Uint8Array = NOTHING;
     let taker: StreamHandlers | undefined;
     const port: ResponseConnectionPort = {
+      get subject() {
+        return { peer: stream.remote, interface: interfaceName, role: 'initiator' as const };
+      },
       startTimer: () => {
         timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.responseMs);
       },
@@ -107,7 +111,14 @@ export class ResponseConnections {
         for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
           first = item.bytes;
-          actor.send(responseEvent(decodeMessage(item.bytes, rapid() ? 'rapid' : 'response')));
+          const decoded = decodeMessage(item.bytes, rapid() ? 'rapid' : 'response');
+          if (decoded.ok) {
+            const { message } = decoded;
+            const { address, port: number } = stream.remote;
+            const from = { interface: interfaceName, address, port: number };
+            counters.watcher?.passed(received('stream', item.bytes, message, from));
+          }
+          actor.send(responseEvent(decoded));
         }
       },
       onEnd: () => {
@@ -122,10 +133,14 @@ export class ResponseConnections {
     });
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#connections.values()];
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
-      actors: census(this.#connections.values()),
+      actors: census(this.actors),
       queues: [
         { name: 'response.connections', length: this.#connections.size, limit: limits.responseConnections },
         { name: 'response.closing', length: this.#linger.size, limit: limits.lingeringStreams },

@@ -11,7 +11,7 @@
  * How many connects may find nobody is bounded, too (`responseUnknownRate`): each leaves an entry in the host's neighbour
  * table for seconds, and a storm of spoofed discoveries must not fill that, or the host reaches nobody at all.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import { TokenBucket } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, Substrate } from '../substrate/types.js';
@@ -99,10 +99,14 @@ export class Responses {
     }
   }
 
+  get actors(): AnyActor[] {
+    return [...this.#responses.values()].map(({ actor }) => actor);
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
-      actors: census([...this.#responses.values()].map(({ actor }) => actor)),
+      actors: census(this.actors),
       queues: [
         { name: 'response.in-flight', length: this.#responses.size, limit: limits.responsesInFlight },
         { name: 'response.waiting', length: this.#waitingCount, limit: limits.responsesWaiting },
@@ -318,6 +322,9 @@ export class Responses {
     let stream: Stream | undefined;
     let timer: TimerId | undefined;
     const port: DiscoveryResponsePort = {
+      get subject() {
+        return { peer: to, interface: to.interface, role: 'responder' as const };
+      },
       connect: () => {
         const since = clock.now();
         connecting.set(id, since);
@@ -353,6 +360,13 @@ export class Responses {
       },
       send: () => {
         stream?.write(bytes);
+        counters.watcher?.passed({
+          direction: 'sent',
+          via: 'stream',
+          bytes,
+          peer: to,
+          interface: to.interface,
+        });
         stream?.end();
         timer = clock.setTimeout(() => send({ type: 'timer.expired' }), CLOSE_MS);
       },

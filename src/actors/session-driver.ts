@@ -19,7 +19,7 @@ import {
   type Message,
   type RefusalReason,
 } from '../protocol/index.js';
-import type { Clock, Counters, TimerId } from '../runtime/index.js';
+import type { Clock, Counters, Subject, TimerId, WatchedSession } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
 import type { ActiveSessions, Outgoing } from './active-sessions.js';
 import { Cancellation } from './cancellation.js';
@@ -135,11 +135,11 @@ const CALL_WAITS: ReadonlySet<string> = new Set([
  * commands into events and effects into calls, and decides nothing. The drivers of negotiation and synchronization
  * add what is their own.
  */
-export abstract class SessionDriver implements SessionPort, StreamHandlers {
+export abstract class SessionDriver implements SessionPort, StreamHandlers, WatchedSession {
   /** The machine's id, for status. */
   abstract get machine(): string;
   protected readonly owner: SessionOwner;
-  protected readonly actor: SessionActor;
+  readonly actor: SessionActor;
   protected stream: Stream | undefined;
   protected remote: Target | undefined;
   protected sessionId: number | undefined;
@@ -211,6 +211,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     };
     const actor = createActor(logic, { input });
     actor.subscribe({ error: (error: unknown) => this.#crashed(error) });
+    owner.counters.watcher?.actorMade(actor);
     actor.start();
     this.actor = actor as unknown as SessionActor;
   }
@@ -222,6 +223,16 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
 
   get objective(): string {
     return this.actor.getSnapshot().context.name;
+  }
+
+  get begun(): boolean {
+    return this.#admitted;
+  }
+
+  /** For whoever watches. */
+  get subject(): Subject {
+    const role = this.listener ? 'responder' : 'initiator';
+    return { peer: this.remote ?? this.#way?.target, session: this.sessionId, role };
   }
 
   // Events
@@ -306,6 +317,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
       this.actor.send(FOREIGN);
       return;
     }
+    this.owner.counters.watcher?.sessionReceived(this, message, bytes);
     this.actor.send({ type: EVENT_OF[message.type], message } as SessionEvent);
   }
 
@@ -351,6 +363,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   admit(): void {
     this.#admitted = true;
     this.owner.admitted(this);
+    this.owner.counters.watcher?.sessionBegun(this);
   }
 
   drawSessionId(): void {
@@ -425,7 +438,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
   }
 
   send(message: Message): void {
-    this.stream?.write(encodeMessage(message));
+    const bytes = encodeMessage(message);
+    this.stream?.write(bytes);
+    this.owner.counters.watcher?.sessionSent(this, message, bytes);
   }
 
   startTimer(ms: number): void {
@@ -457,6 +472,10 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
 
   answer(call: number, answer: SessionAnswer): void {
     if (this.#command?.call === call) this.#command = undefined;
+    if (answer.state !== 'offered') {
+      const failure = answer.state === 'failed' ? answer.failure : undefined;
+      this.owner.counters.watcher?.sessionTold(this, failure);
+    }
     if (answer.state === 'failed') {
       this.client?.send({ t: 'answer', call, session: this.key, answer });
       return;
@@ -495,6 +514,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
     if (this.#released) return;
     this.#released = true;
     this.#over = true;
+    this.owner.counters.watcher?.sessionEnded(this);
     const { active } = this.owner;
     if (this.#outgoing) active.removeOutgoing(this.#outgoing);
     if (this.#incoming) active.removeIncoming(this.#incoming.sessionId, this.#incoming.remote);
@@ -540,5 +560,6 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers {
       // The stream itself is broken; there is nothing more to close.
     }
     this.release();
+    this.owner.counters.watcher?.actorFailed(this.actor);
   }
 }

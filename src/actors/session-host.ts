@@ -1,3 +1,4 @@
+import type { AnyActor } from 'xstate';
 import { DEF_DECODE_LIMITS, ErrorCode, GraspError, type DecodeLimits } from '../protocol/index.js';
 import type { Clock, Counters, Endpoint } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
@@ -215,6 +216,11 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   ownsConnection(local: Target): boolean {
     return this.active.owns(local);
+  }
+
+  get actors(): AnyActor[] {
+    const sessions = [...this.#sessions].map(({ actor }) => actor as unknown as AnyActor);
+    return [...sessions, ...[...this.#listeners.values()].map(({ actor }) => actor)];
   }
 
   /** Counts for `Grasp.status`; nothing here is on the hot path. */

@@ -11,13 +11,14 @@ import type {
   SynchMessage,
   WaitMessage,
 } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 
 /**
  * The world as a session's machine sees it: what it can cause (commands, without result) and the few facts its
  * guards read. The driver implements it over a stream, a clock and a data port; tests over nothing.
  */
-export interface SessionPort {
+export interface SessionPort extends Described {
   /** False while the substrate has no security: every call gives 16 (RFC 8990 §3, RFC 8991 Appendix A). */
   readonly secure: boolean;
   /** True when `limits.sessions` is reached. */

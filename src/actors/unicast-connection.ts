@@ -13,8 +13,9 @@ import {
   type DecodeResult,
   type DiscoveryMessage,
 } from '../protocol/index.js';
+import type { Described } from '../runtime/index.js';
 
-export interface UnicastConnectionPort {
+export interface UnicastConnectionPort extends Described {
   startTimer(): void;
   stopTimer(): void;
   /** To the handler of discoveries, which answers by `answer` events. */

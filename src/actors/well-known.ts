@@ -2,14 +2,19 @@
  * Unicast port 7017 of the node (RFC 8990 §2.6), in the core: discoveries that are sent to this node alone (§2.5.4.2).
  * One engine of a host has it; the others try again from time to time.
  */
-import type { Actor } from 'xstate';
+import type { Actor, AnyActor } from 'xstate';
 import { decodeMessage, encodeMessage, GRASP_DEF_MAX_SIZE, MessageFramer } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Datagram, Stream, Substrate, SubstrateError, WellKnownPort } from '../substrate/types.js';
 import { bindingMachine, type BindingEvent, type BindingPort } from './binding.js';
 import type { CoreLimits } from './limits.js';
 import { census, leaves, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
-import { unicastDatagramEvent, type MulticastHandlerEvent, type ReplyStream } from './multicast-handler.js';
+import {
+  received,
+  unicastDatagramEvent,
+  type MulticastHandlerEvent,
+  type ReplyStream,
+} from './multicast-handler.js';
 import { diagnosticText, invalidMessage } from './session-rules.js';
 import { StreamLinger } from './stream-linger.js';
 import { unicastConnectionMachine, unicastEvent, type UnicastConnectionPort } from './unicast-connection.js';
@@ -96,10 +101,14 @@ export class WellKnown {
     this.#binding.send({ type: 'interface.changed' });
   }
 
+  get actors(): AnyActor[] {
+    return [this.#binding, ...this.#connections.values()];
+  }
+
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     const { limits } = this.#options;
     return {
-      actors: census([this.#binding, ...this.#connections.values()]),
+      actors: census(this.actors),
       queues: [
         { name: 'unicast.connections', length: this.#connections.size, limit: limits.unicastConnections },
         { name: 'unicast.closing', length: this.#linger.size, limit: limits.lingeringStreams },
@@ -122,7 +131,9 @@ export class WellKnown {
     const bytes = Uint8Array.from(datagram.bytes);
     const { interface: interfaceName, address, port } = datagram;
     const arrival = { interface: interfaceName, address, port };
-    onEvent(unicastDatagramEvent(decodeMessage(bytes, 'multicast'), bytes, arrival));
+    const decoded = decodeMessage(bytes, 'multicast');
+    if (decoded.ok) counters.watcher?.passed(received('unicast', bytes, decoded.message, arrival));
+    onEvent(unicastDatagramEvent(decoded, bytes, arrival));
   }
 
   #accept(stream: Stream, interfaceName: string): void {
@@ -149,6 +160,9 @@ export class WellKnown {
       },
     };
     const port: UnicastConnectionPort = {
+      get subject() {
+        return { peer: stream.remote, interface: interfaceName, role: 'responder' as const };
+      },
       startTimer: () => {
         timer = clock.setTimeout(() => actor.send({ type: 'timer.expired' }), limits.unicastFirstMessageMs);
       },
@@ -159,7 +173,11 @@ export class WellKnown {
         onEvent({ type: 'message.discovery', message, bytes, arrival });
         letGo();
       },
-      send: (bytes) => void stream.write(bytes),
+      send: (bytes) => {
+        stream.write(bytes);
+        const peer = stream.remote;
+        counters.watcher?.passed({ direction: 'sent', via: 'stream', bytes, peer, interface: interfaceName });
+      },
       sendInvalid: (sessionId, about) => {
         stream.write(encodeMessage(invalidMessage(sessionId, diagnosticText(about))));
       },
@@ -184,7 +202,12 @@ export class WellKnown {
         for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
           if (item.kind === 'malformed')
             return actor.send({ type: 'message.refused', reason: item.reason, sessionId: undefined });
-          actor.send(unicastEvent(decodeMessage(item.bytes, 'multicast'), item.bytes));
+          const decoded = decodeMessage(item.bytes, 'multicast');
+          if (decoded.ok) {
+            const from = { interface: interfaceName, address, port: sourcePort };
+            counters.watcher?.passed(received('stream', item.bytes, decoded.message, from));
+          }
+          actor.send(unicastEvent(decoded, item.bytes));
         }
       },
       onEnd: () => {

@@ -8,8 +8,9 @@
  * that nobody lets run.
  */
 import { assign, setup } from 'xstate';
+import type { Described } from '../runtime/index.js';
 
-export interface WorkerSupervisionPort {
+export interface WorkerSupervisionPort extends Described {
   /** Starts the thread; answers with `started`, `start.failed` or `exited`. */
   start(): void;
   /** Ends the thread whatever it does; `exited` follows. */

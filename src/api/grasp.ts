@@ -8,7 +8,9 @@ import {
   type ClientControl,
   type EngineControl,
   type EngineStatus,
+  type EnvironmentChange,
   type Limits,
+  type WorkerChange,
 } from '../workers/engine-control.js';
 import { nodeClock } from '../workers/node-clock.js';
 import { cryptoRandom, inlinePlacement, workerPlacement } from '../workers/placement.js';
@@ -18,6 +20,8 @@ import { Supervisor } from '../workers/supervisor.js';
 import { Asa } from './asa.js';
 import type { AsaInit, AsaModule, AsaThreadControl } from './asa-thread.js';
 import { Client } from './client.js';
+import { publish, Publisher } from './diagnostics.js';
+import { EngineInspection, type InspectOptions, type Inspection } from './inspection.js';
 
 export interface GraspOptions {
   /** What carries the messages: real interfaces (`plain`), or a node of a {@link SimulatedNetwork}. */
@@ -100,11 +104,14 @@ export class Grasp implements AsyncDisposable {
   readonly #supervisor: Supervisor;
   readonly #client: Client;
   readonly #spawned = new Set<SpawnedAsa>();
+  readonly #publisher: Publisher;
   #closing: Promise<void> | undefined;
 
   private constructor(supervisor: Supervisor, client: Client) {
     this.#supervisor = supervisor;
     this.#client = client;
+    const { clock } = client;
+    this.#publisher = new Publisher({ supervisor, grasp: this, clock, looks: clock === nodeClock });
   }
 
   /**
@@ -123,6 +130,9 @@ export class Grasp implements AsyncDisposable {
     checkLimits(options.limits);
     checkOptions(options);
     const instance = options.dull && dullInstance(options.substrate, checkedDull(options.dull));
+    // Events of the start come before there is an engine to name.
+    const early: (WorkerChange | EnvironmentChange)[] = [];
+    let tell = (event: WorkerChange | EnvironmentChange): void => void early.push(event);
     let supervisor: Supervisor;
     try {
       supervisor = await Supervisor.start({
@@ -145,6 +155,7 @@ export class Grasp implements AsyncDisposable {
         forceDivert: options.testing?.forceDivert,
         syntaxDiagnostics: options.syntaxDiagnostics,
         machines: options.machines,
+        onEvent: (event) => tell(event),
       });
     } catch (error) {
       if (error instanceof SubstrateError)
@@ -163,7 +174,11 @@ export class Grasp implements AsyncDisposable {
       await supervisor.close();
       throw error;
     }
-    return new Grasp(supervisor, client);
+    const grasp = new Grasp(supervisor, client);
+    tell = (event) => publish(event, grasp);
+    early.forEach(tell);
+    await grasp.#publisher.attached;
+    return grasp;
   }
 
   /** Registers an ASA of this thread. Rejects: 3 not a name, 4 registry full, 5 name in use, 42 engine closed. */
@@ -204,6 +219,19 @@ export class Grasp implements AsyncDisposable {
     return this.#supervisor.status();
   }
 
+  /**
+   * Shows what the machines of every thread do and what they say to other nodes, from now on; any number of
+   * inspections may run at once. While none does, nothing is made for it: see `docs/OBSERVABILITY.md`.
+   * Throws GraspError 3 for options that mean nothing, 42 if the engine is closed.
+   *
+   * @example
+   * const inspection = grasp.inspect({ machines: ['negotiationSession'], share: 0.01 });
+   * for await (const items of inspection) console.log(items.length, inspection.share, inspection.dropped);
+   */
+  inspect(options: InspectOptions = {}): Inspection {
+    return new EngineInspection(this.#supervisor, options);
+  }
+
   /** Ends sessions, listeners and threads; what waits rejects with 42. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -215,6 +243,7 @@ export class Grasp implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#publisher.stop();
     await Promise.all([...this.#spawned].map((each) => each.stop()));
     this.#client.close(new GraspError(ErrorCode.closed, 'the engine is closed'));
     await this.#supervisor.close();

@@ -3,7 +3,9 @@ import type { Grasp } from '../api/grasp.js';
 import type { SimulatedNetwork } from '../api/network.js';
 
 export { realTime } from '../api/clock.js';
+export { CHANNEL_PREFIX, type DiagnosticEvent, type Published } from '../api/diagnostics.js';
 export { Grasp } from '../api/grasp.js';
+export type { About } from '../api/inspection.js';
 export { toFloodLocator } from '../api/locator.js';
 export { SimulatedNetwork } from '../api/network.js';
 export type { Asa } from '../api/asa.js';

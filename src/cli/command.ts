@@ -3,6 +3,7 @@ import type { Asa, Clock, Grasp } from './api.js';
 import { GraspError } from '../protocol/index.js';
 import { Exit, describeFailure } from './exit.js';
 import type { Output } from './output.js';
+import { logEvents } from './verbose.js';
 
 export interface CommandContext {
   readonly output: Output;
@@ -56,6 +57,8 @@ export async function withEngine(
 ): Promise<Exit> {
   const { output, signal } = context;
   let grasp: Grasp | undefined;
+  // Before the engine starts, so that its start is told, too.
+  const logged = output.options.verbose ? logEvents(output) : undefined;
   try {
     grasp = await context.startEngine(engine);
     const { interfaces, security } = await grasp.status();
@@ -73,6 +76,7 @@ export async function withEngine(
     return describeFailure(error).exit;
   } finally {
     await grasp?.close();
+    logged?.();
   }
 }
 

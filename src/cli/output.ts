@@ -58,6 +58,8 @@ export type CliEvent =
       readonly port: number | undefined;
       readonly interfaces: readonly string[];
       readonly security: string;
+      /** Where Prometheus gets its metrics. */
+      readonly metrics?: string | undefined;
     }
   | {
       readonly event: 'locator';
@@ -213,7 +215,8 @@ export function eventText(event: CliEvent): string {
     case 'ready': {
       const at = peerText({ ...event, port: event.port ?? null });
       const what = event.objective === undefined ? 'Ready' : `Offering ${event.objective}`;
-      return `${what} at ${at} on ${event.interfaces.join(', ') || 'this machine only'}; end with Ctrl-C.`;
+      const metrics = event.metrics === undefined ? '' : ` Metrics: ${event.metrics}.`;
+      return `${what} at ${at} on ${event.interfaces.join(', ') || 'this machine only'}; end with Ctrl-C.${metrics}`;
     }
     case 'locator': {
       const parts = [peerText(event)];

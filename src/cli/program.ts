@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_PORT, MAX_UINT32 } from '../protocol/index.js';
 import type { CommandContext, EngineExtra, EngineUse, SharedOptions } from './command.js';
-import { daemon } from './commands/daemon.js';
+import { daemon, type DaemonOptions } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
 import { decodeCapture, type CaptureOptions } from './commands/decode-capture.js';
 import { demo, type DemoOptions } from './commands/demo.js';
@@ -198,9 +198,14 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     .description(
       'Run an engine without an ASA until interrupted: it relays between its interfaces, and caches.',
     )
+    .option(
+      '--metrics <PORT>',
+      'serve metrics for Prometheus on this port of 127.0.0.1 (0: any free one)',
+      (text) => integer(text, 0, MAX_PORT),
+    )
     .addHelpText('after', EXIT_HELP)
-    .action(async (options: SharedOptions) => {
-      setExit(await daemon(contextOf(options)));
+    .action(async (options: DaemonOptions & SharedOptions) => {
+      setExit(await daemon(contextOf(options), options));
     });
 
   shared(program.command('decode'))

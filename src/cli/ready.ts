@@ -6,7 +6,7 @@ import type { CliEvent } from './output.js';
 export async function readyEvent(
   grasp: Grasp,
   at: { readonly objective?: string; readonly port?: number } = {},
-): Promise<CliEvent> {
+): Promise<Extract<CliEvent, { event: 'ready' }>> {
   const { interfaces, security } = await grasp.status();
   const address = interfaces.flatMap((i) => i.addresses)[0];
   const linkLocal = interfaces.find((i) => i.linkLocal !== undefined);

@@ -29,6 +29,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** How often it may be done at `now` (ms), one after the other; with a fraction. */
+  left(now: number): number {
+    this.ready(now);
+    return this.#tokens;
+  }
+
   /** What was counted does not count after all. */
   giveBack(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);

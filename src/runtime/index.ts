@@ -7,4 +7,5 @@ export type { Endpoint, Transferable } from './endpoint.js';
 export { Counters } from './counters.js';
 export { DataPort, type DataPortOptions } from './data-port.js';
 export { InlineEndpoint, inlinePair } from './inline-endpoint.js';
+export type * from './watcher.js';
 export { SimulatedClock } from './simulated-clock.js';

@@ -10,7 +10,11 @@ import type { Security } from '../substrate/types.js';
 
 export { weightOf } from '../actors/core-protocol.js';
 export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
+export { MACHINES } from '../actors/inspection-items.js';
 export type * from '../actors/inspection-items.js';
+export { DIAGNOSTIC_NAMES, HOST_EVENTS } from '../actors/watch/diagnostic-events.js';
+export type * from '../actors/watch/diagnostic-events.js';
+export type { DiagnosticsSpec, FromWatch, InspectionSpec, WatchSpec } from '../actors/watch/protocol.js';
 export { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 export type {
   Answer,
@@ -95,6 +99,11 @@ export interface ThreadStatus {
   readonly threadId: number;
   readonly state: string;
   readonly restarts: number;
+  /**
+   * Longest time an event of the last 10 to 20 s had to wait for the event loop of the thread, ms, as the supervisor's
+   * questions found it every 100 ms; of the supervisor: by how much its ticks were late. Undefined: not known, or inline.
+   */
+  readonly lagMs?: number | undefined;
   readonly actors: readonly ActorCount[];
   readonly queues: readonly QueueStatus[];
   readonly counters: Readonly<Record<string, number>>;

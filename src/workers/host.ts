@@ -9,9 +9,11 @@ import type { Listener, ListenerOptions } from '../actors/listener.js';
 import type { ActorCount, QueueStatus } from '../actors/machine-host.js';
 import type { MachineForm, SessionHost, SessionHostOptions } from '../actors/session-host.js';
 import type { ListenRequest, SessionHostControl } from '../actors/session-protocol.js';
+import type { WatchSpec } from '../actors/watch/protocol.js';
 import type { DullRules } from '../protocol/index.js';
 import { Counters, DataPort, type Clock, type Endpoint, type RandomFill } from '../runtime/index.js';
 import type { Substrate, Target } from '../substrate/types.js';
+import { HostWatching } from './host-watching.js';
 import { TellingCounters } from './syntax-diagnostics.js';
 import { osThread } from './thread-time.js';
 
@@ -31,13 +33,23 @@ export interface HostStatus {
   readonly wellKnown?: boolean | undefined;
 }
 
+/** Proof of life. */
+export interface Life {
+  /** The thread's number at the operating system, if that tells. */
+  readonly osThread: number | undefined;
+  /** When it got to the question, by the engine's clock. */
+  readonly at: number;
+}
+
 /** Control calls every host answers. */
 export interface HostControl {
   /** Resolves when the host does its work. */
   ready(): Promise<void>;
-  /** Proof of life: the thread's number at the operating system, if that tells. */
-  ping(): number | undefined;
+  ping(): Life;
   status(): HostStatus;
+  /** Begins to show what the host does, over this port ({@link WatchSpec}); `prefix` makes ids of actors unique. */
+  watch(watch: number, spec: WatchSpec, prefix: string, port: unknown): Promise<void>;
+  unwatch(watch: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -87,6 +99,10 @@ export interface HostSettings {
   readonly preferredPorts: Readonly<Record<string, number>>;
 }
 
+function life({ clock }: World): Life {
+  return { osThread: osThread(), at: clock.now() };
+}
+
 function countersFor(host: string, settings: HostSettings, world: World): Counters {
   return settings.syntaxDiagnostics ? new TellingCounters(host, world.clock) : new Counters();
 }
@@ -111,14 +127,17 @@ export function createListenerHost(
     listenSelf: settings.listenSelf,
     toEndpoint: world.toEndpoint,
   });
+  const watching = new HostWatching('listener', counters, world, () => listener.actors);
   return {
+    ...watching.control,
     ready: () => listener.ready(),
-    ping: osThread,
+    ping: () => life(world),
     status: () => ({ ...listener.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => listener.attachCore(port),
     setOwnSenders: (senders) => listener.setOwnSenders(senders),
     close: async () => {
       await listener.close();
+      watching.close();
       await substrate.close();
     },
   };
@@ -146,9 +165,17 @@ export function createCoreHost(
     dull: settings.dull,
     onPorts: (ports) => events.portsChanged(ports),
   });
+  const watching = new HostWatching(
+    'core',
+    counters,
+    world,
+    () => core.actors,
+    () => core.cached,
+  );
   return {
+    ...watching.control,
     ready: () => core.ready(),
-    ping: osThread,
+    ping: () => life(world),
     status: () => ({ ...core.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachListener: (port) => core.attachListener(port),
     attachClient: (client, port) => core.attachClient(client, port),
@@ -160,6 +187,7 @@ export function createCoreHost(
     announce: (objective, announcement) => core.announce(objective, announcement),
     close: async () => {
       await core.close();
+      watching.close();
       await substrate.close();
     },
   };
@@ -188,9 +216,11 @@ export function createSessionsHost(
     onRetired: (first) => link.send({ t: 'ids.retired', first }),
   });
   link.serve(host);
+  const watching = new HostWatching(name, counters, world, () => host.actors);
   return {
+    ...watching.control,
     ready: () => Promise.resolve(),
-    ping: osThread,
+    ping: () => life(world),
     status: () => ({ ...host.status(), counters: { ...counters.snapshot(), ...substrate.dropped?.() } }),
     attachCore: (port) => link.attach(port, host),
     attachClient: (client, port) => host.attachClient(client, port),
@@ -202,6 +232,7 @@ export function createSessionsHost(
     close: async () => {
       link.close();
       await host.close();
+      watching.close();
       await substrate.close();
     },
   };

@@ -12,11 +12,14 @@ import type { HostInit, HostRole } from './host-main.js';
 import type { HostControl, HostEvents, HostSettings } from './host.js';
 import type { Launched, Placement } from './placement.js';
 import { isPort } from './ports.js';
+import { RecentMaximum } from './recent-maximum.js';
 import { StarvedTime } from './thread-time.js';
 import type { SubstrateInit } from './substrate-init.js';
 
 /** ms a new thread has to be ready; supervision by ticks begins then. */
 const START_MS = 30_000;
+/** ms for which the longest lag of a thread is remembered at least. */
+const LAG_MS = 10_000;
 
 export interface SupervisedHostOptions {
   readonly name: string;
@@ -56,6 +59,8 @@ export class SupervisedHost {
   #answered = false;
   #osThread: number | undefined;
   #starved = new StarvedTime();
+  #lag = new RecentMaximum(LAG_MS);
+  #askedAt = 0;
   #lastError: Error | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -66,6 +71,9 @@ export class SupervisedHost {
     this.#ready = withResolvers();
     let backoff: TimerId | undefined;
     const port: WorkerSupervisionPort = {
+      get subject() {
+        return { worker: options.name };
+      },
       start: () => this.#launch(),
       terminate: () => this.#launched?.terminate(),
       lose: () => this.#lose(),
@@ -130,6 +138,14 @@ export class SupervisedHost {
     return this.#ready.promise;
   }
 
+  /** ms the thread took at most to get to a question, lately; undefined: none was answered yet. */
+  get lagMs(): number | undefined {
+    const now = this.#options.clock.now();
+    const answered = this.#lag.at(now);
+    // One it has not got to yet.
+    return this.#pinged ? Math.max(answered ?? 0, now - this.#askedAt) : answered;
+  }
+
   /** One tick of the supervisor; asks for a proof of life. */
   tick(ms: number, onTime: boolean): void {
     if (this.state !== 'running') return;
@@ -145,10 +161,15 @@ export class SupervisedHost {
     if (this.#pinged || this.state !== 'running') return;
     this.#pinged = true;
     const remote = this.#remote;
+    const { clock } = this.#options;
+    const askedAt = clock.now();
+    this.#askedAt = askedAt;
     remote?.calls.ping().then(
-      (osThread) => {
+      ({ osThread, at }) => {
         if (remote !== this.#remote) return;
         this.#osThread = osThread;
+        // Both ends read one clock; how late this thread hears of it does not count.
+        this.#lag.note(at - askedAt, clock.now());
         this.#pinged = false;
         this.#answered = true;
       },
@@ -189,6 +210,7 @@ export class SupervisedHost {
     this.#answered = false;
     this.#osThread = undefined;
     this.#starved = new StarvedTime();
+    this.#lag = new RecentMaximum(LAG_MS);
     const [control, controlThere] = placement.channel();
     const [events, eventsThere] = placement.channel();
     const substrate = this.#options.substrate();

@@ -8,6 +8,8 @@ import type { BoundPort } from '../actors/core-protocol.js';
 import { DEFAULT_LIMITS, type Limits } from '../actors/limits.js';
 import { census } from '../actors/machine-host.js';
 import type { MachineForm } from '../actors/session-host.js';
+import type { EnvironmentChange, WorkerChange } from '../actors/watch/diagnostic-events.js';
+import type { WatchSpec } from '../actors/watch/protocol.js';
 import { ErrorCode, GraspError, type DullRules } from '../protocol/index.js';
 import { Counters, type Clock, type TimerId } from '../runtime/index.js';
 import type { Environment, Substrate } from '../substrate/types.js';
@@ -21,11 +23,14 @@ import type {
   SessionsControl,
 } from './host.js';
 import type { HostInit } from './host-main.js';
+import { HostWatching } from './host-watching.js';
 import type { Placement } from './placement.js';
 import { Registrations, ignoreLost, tell, type Client } from './registrations.js';
+import { RecentMaximum } from './recent-maximum.js';
 import { Registry, type ListenRecord } from './registry.js';
 import { openSubstrate, substrateFor, type SubstrateChoice } from './substrate-init.js';
 import { SupervisedHost } from './supervised-host.js';
+import { Watches, type OnReport, type Watch, type Watchable } from './watches.js';
 
 export interface SupervisorOptions {
   readonly substrate: SubstrateChoice;
@@ -48,10 +53,16 @@ export interface SupervisorOptions {
   readonly dull?: DullRules | undefined;
   /** How the machines on the hot paths are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
+  /** Told of threads, interfaces and security as they change. */
+  readonly onEvent?: ((event: WorkerChange | EnvironmentChange) => void) | undefined;
 }
 
+/** The caller's thread, as `status()` and inspection name it. */
+const SUPERVISOR = 'supervisor';
 /** ms between two looks at the workers. */
 const TICK_MS = 100;
+/** ms for which the latest tick is remembered at least. */
+const LAG_MS = 10_000;
 /** A tick later than this is not on time and counts for nothing. */
 const LATE_TICK_MS = 150;
 /** ms after which `status()` does without a thread's own part. */
@@ -78,12 +89,15 @@ export class Supervisor {
   readonly #hosts = new Map<string, SupervisedHost>();
   readonly #clients = new Map<string, Client>();
   readonly #registrations: Registrations;
+  readonly #watches: Watches;
+  readonly #watching: HostWatching;
   readonly #mostSessionHosts: number;
   #substrate: Substrate | undefined;
   #ports: readonly BoundPort[] = [];
   #turn = 0;
   #timer: TimerId | undefined;
   #lastTick = 0;
+  readonly #lag = new RecentMaximum(LAG_MS);
   #closing: Promise<void> | undefined;
 
   private constructor(options: SupervisorOptions) {
@@ -101,6 +115,9 @@ export class Supervisor {
       client: (id) => this.#clients.get(id),
       security: () => this.environment.security,
     });
+    this.#watches = new Watches(this.placement, () => this.#watchable());
+    const actors = () => [...this.#hosts.values()].map((host) => host.actor);
+    this.#watching = new HostWatching(SUPERVISOR, this.#counters, this.placement.world, actors);
     // Asked once: it reads a file.
     const most = options.sessionWorkers ?? Math.max(1, Math.min(4, availableParallelism() - 1));
     this.#mostSessionHosts = options.placement.kind === 'inline' ? 1 : most;
@@ -200,11 +217,13 @@ export class Supervisor {
   async status(): Promise<EngineStatus> {
     const hosts = [...this.#hosts.values()];
     const threads = await Promise.all(hosts.map((host) => this.#threadStatus(host)));
+    const lagMs = this.#lag.at(this.#clock.now());
     const own: ThreadStatus = {
-      name: 'supervisor',
+      name: SUPERVISOR,
       threadId: 0,
       state: 'running',
       restarts: 0,
+      ...(lagMs === undefined ? {} : { lagMs }),
       actors: census(hosts.map((host) => host.actor)),
       queues: [],
       counters: this.#counters.snapshot(),
@@ -256,6 +275,12 @@ export class Supervisor {
     };
   }
 
+  /** Shows what every thread does, now and later; see {@link Watches}. */
+  watch(spec: WatchSpec, onReport: OnReport, onEnd: () => void): Watch {
+    this.#assertOpen();
+    return this.#watches.add(spec, onReport, onEnd);
+  }
+
   /** Ends every host. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -268,6 +293,8 @@ export class Supervisor {
     const { dull, substrate, placement } = this.#options;
     const own = substrateFor(substrate, () => placement.channel());
     this.#substrate = await openSubstrate(own.init, placement.world, { dull });
+    this.#substrate.watch((environment) => this.#environmentChanged(environment));
+    this.#environmentChanged(this.#substrate.environment);
     const core = this.#addHost('core', 'core');
     const listener = this.#addHost('listener', 'listener');
     await Promise.all([core.ready(), listener.ready()]);
@@ -284,6 +311,8 @@ export class Supervisor {
     const [sessions, rest] = [hosts.filter((h) => order(h) < 2), hosts.filter((h) => order(h) >= 2)];
     await Promise.all(sessions.map((host) => host.stop(GRACE_MS)));
     await Promise.all(rest.map((host) => host.stop(GRACE_MS)));
+    await this.#watches.end();
+    this.#watching.close();
     this.#hosts.clear();
     await this.#substrate?.close();
   }
@@ -298,6 +327,7 @@ export class Supervisor {
       const now = this.#clock.now();
       const elapsed = now - this.#lastTick;
       this.#lastTick = now;
+      this.#lag.note(Math.max(0, elapsed - TICK_MS), now);
       for (const host of [...this.#hosts.values()]) host.tick(elapsed, elapsed <= LATE_TICK_MS);
       this.#timer = this.#clock.setTimeout(tick, TICK_MS);
     };
@@ -363,6 +393,10 @@ export class Supervisor {
 
   /** Tells a new thread what it is to do, and connects it with those that are there. */
   async #onReady(host: SupervisedHost): Promise<void> {
+    this.#workerChanged(host, host.restarts > 0 ? 'restarted' : 'started');
+    const watched = this.#watches.connect(watchableOf(host));
+    // What an ASA's thread does is told when it gets to it.
+    if (host.role !== 'asa') await watched;
     if (host.role === 'core') {
       const core = host.calls<CoreControl>();
       for (const objective of this.#registry.objectives.keys()) {
@@ -376,7 +410,10 @@ export class Supervisor {
   }
 
   #onLost(host: SupervisedHost, error: GraspError): void {
-    if (this.#closing === undefined) this.#counters.add(`worker.lost.${host.role}`);
+    if (this.#closing === undefined) {
+      this.#counters.add(`worker.lost.${host.role}`);
+      this.#workerChanged(host, 'lost', error);
+    }
     const failure = { code: ErrorCode.engineLost, detail: error.message };
     for (const client of this.#clients.values()) {
       if (host.role === 'core') tell(client.control.coreLost(failure));
@@ -454,6 +491,35 @@ export class Supervisor {
     else if (host.role === 'sessions') await host.calls<SessionsControl>().detachClient(client);
   }
 
+  #watchable(): Watchable[] {
+    const hosts = [...this.#hosts.values()].filter((host) => host.isBuilt);
+    return [{ name: SUPERVISOR, ...this.#watching.control }, ...hosts.map(watchableOf)];
+  }
+
+  #workerChanged(host: SupervisedHost, change: WorkerChange['change'], error?: GraspError): void {
+    const { name: thread, role, restarts } = host;
+    const cause = error?.cause instanceof Error ? error.cause.message : error?.message;
+    this.#options.onEvent?.({
+      name: 'worker',
+      thread,
+      at: this.#clock.now(),
+      change,
+      role,
+      restarts,
+      ...(cause === undefined ? {} : { error: cause }),
+    });
+  }
+
+  #environmentChanged({ security, interfaces }: Environment): void {
+    this.#options.onEvent?.({
+      name: 'environment',
+      thread: SUPERVISOR,
+      at: this.#clock.now(),
+      security,
+      interfaces: interfaces.map(({ name, linkLocal, addresses }) => ({ name, linkLocal, addresses })),
+    });
+  }
+
   #portsChanged(ports: readonly BoundPort[]): void {
     this.#ports = ports;
     const listener = this.#hosts.get('listener');
@@ -462,8 +528,9 @@ export class Supervisor {
 
   async #threadStatus(host: SupervisedHost): Promise<ThreadStatus> {
     const { name, threadId, state, restarts } = host;
+    const lag = host.lagMs === undefined ? {} : { lagMs: host.lagMs };
     const empty: HostStatus = { actors: [], queues: [], counters: {} };
-    if (!host.isBuilt) return { name, threadId, state, restarts, ...empty };
+    if (!host.isBuilt) return { name, threadId, state, restarts, ...lag, ...empty };
     // A thread that is busy with ASA code must not keep everybody from seeing the others.
     let timer: TimerId | undefined;
     const late = new Promise<HostStatus>((resolve) => {
@@ -475,8 +542,16 @@ export class Supervisor {
       .catch(() => empty);
     const inside = await Promise.race([asked, late]);
     this.#clock.clearTimeout(timer);
-    return { name, threadId, state, restarts, ...inside };
+    return { name, threadId, state, restarts, ...lag, ...inside };
   }
+}
+
+function watchableOf(host: SupervisedHost): Watchable {
+  return {
+    name: host.name,
+    watch: async (watch, spec, prefix, port) => host.calls<HostControl>().watch(watch, spec, prefix, port),
+    unwatch: async (watch) => host.calls<HostControl>().unwatch(watch),
+  };
 }
 
 /** Connecting `other` failed because it died: it is connected again when its successor is ready. */

@@ -37,6 +37,8 @@ describe('usage errors end with 2 and start nothing', () => {
     ['--locator without port', ['flood', 'EX1', '1', '--locator', 'fd00::1'], '--locator "fd00::1"'],
     ['--timeout of get-flood', ['get-flood', 'EX1', '--timeout', '-1'], 'whole number'],
     ['daemon with an argument', ['daemon', 'EX1'], 'too many arguments'],
+    ['--metrics no port', ['daemon', '--metrics', 'x'], 'whole number from 0 to 65535'],
+    ['--metrics beyond', ['daemon', '--metrics', '65536'], 'whole number from 0 to 65535'],
     ['--grays 0', ['demo', '--grays', '0'], 'whole number from 1 to 100'],
     ['--seed text', ['demo', '--seed', 'x'], 'whole number'],
     ['decode without hex', ['decode', 'xyz'], 'not hexadecimal'],
@@ -72,7 +74,7 @@ test('help and version end with 0 on stdout, and every command tells its options
     publish: ['--rapid', '--cbor', '--interface', '--insecure', '--json', '--verbose'],
     flood: ['--ttl', '--every', '--locator', '--cbor', '--loop-count', '--interface', '--insecure', '--json'],
     'get-flood': ['--watch', '--timeout', '--interface', '--insecure', '--json', '--verbose'],
-    daemon: ['--interface', '--insecure', '--json', '--verbose'],
+    daemon: ['--interface', '--insecure', '--json', '--verbose', '--metrics'],
     decode: ['--json', '--live', '--interface', '--port'],
     demo: ['--seed', '--grays', '--json'],
   };

@@ -16,7 +16,7 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
     launch: (init, _ports, onExit) => {
       const control = {
         ready: () => Promise.resolve(),
-        ping: () => undefined,
+        ping: () => ({ osThread: undefined, at: clock.now() }),
         status: () => ({ actors: [], queues: [], counters: {} }),
         close: () => Promise.resolve(),
       };

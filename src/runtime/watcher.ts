@@ -1,0 +1,83 @@
+/**
+ * Whoever looks on. Actors tell it what they do, at the few places where an actor is born and where a message or the
+ * end of a session passes, by `counters.watcher?.…`: while nobody watches that is one branch, and nothing is made.
+ * What is told is what is there anyway; making it fit to be shown is the watcher's business.
+ */
+import type { AnyActor } from 'xstate';
+import type { Message } from '../protocol/index.js';
+
+/** An end of a connection, or where a datagram came from. */
+export interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly interface?: string | undefined;
+}
+
+/** What an actor stands for, as far as it is known yet. */
+export interface Subject {
+  readonly objective?: string | undefined;
+  readonly peer?: Place | undefined;
+  /** RFC 8990 §2.7. */
+  readonly session?: number | undefined;
+  readonly role?: 'initiator' | 'responder' | 'relay' | undefined;
+  readonly interface?: string | undefined;
+  /** The thread that is looked after. */
+  readonly worker?: string | undefined;
+}
+
+/** Ports of machines may say what their actor stands for; asked only while somebody watches. */
+export interface Described {
+  readonly subject?: Subject;
+}
+
+/** A negotiation or synchronization session, of either role. */
+export interface WatchedSession {
+  /** Id of its machine. */
+  readonly machine: string;
+  readonly actor: object;
+  readonly objective: string;
+  readonly subject: Subject;
+  /** It has taken a place of `limits.sessions`. */
+  readonly begun: boolean;
+}
+
+/** Why a call failed, or a session ended. */
+export interface WatchedFailure {
+  readonly code: number;
+  readonly detail?: string | undefined;
+  readonly reason?: string | undefined;
+  /** False: the session lives on. */
+  readonly over?: boolean | undefined;
+}
+
+/** A message that belongs to no session's own stream: discoveries and what answers them, floods. */
+export interface Packet {
+  readonly direction: 'sent' | 'received';
+  readonly via: 'multicast' | 'unicast' | 'stream';
+  readonly bytes: Uint8Array;
+  /** Decoded, where it is so anyway. */
+  readonly message?: Message | undefined;
+  readonly peer?: Place | undefined;
+  readonly interface?: string | undefined;
+  /** It is another node's, passed on. */
+  readonly relayed?: boolean | undefined;
+}
+
+export interface Watcher {
+  /** Before it starts. */
+  actorMade(actor: AnyActor): void;
+  /** It threw; no snapshot tells. */
+  actorFailed(actor: object): void;
+  /** It takes a place of `limits.sessions`: what came before was a connection without a request. */
+  sessionBegun(session: WatchedSession): void;
+  /** What was sent on a session's stream; `bytes` is its encoding. */
+  sessionSent(session: WatchedSession, message: Message, bytes: Uint8Array): void;
+  /** What came on a session's stream and is for this session. */
+  sessionReceived(session: WatchedSession, message: Message, bytes: Uint8Array): void;
+  /** The ASA is told how it went: `failure`, or that it went well. */
+  sessionTold(session: WatchedSession, failure: WatchedFailure | undefined): void;
+  /** Also of a connection that never became a session. */
+  sessionEnded(session: WatchedSession): void;
+  passed(packet: Packet): void;
+  counted(name: string, n: number): void;
+}
