@@ -57,6 +57,8 @@ export type ToPage =
       readonly version: string;
       /** Of the process that serves the page, ms since the epoch; ages are told by it. */
       readonly now: number;
+      /** Names of the codes of RFC 8991 Appendix A, and of this engine's own. */
+      readonly codes: Readonly<Record<number, string>>;
       readonly nodes: readonly NodeHistory[];
     }
   | { readonly type: 'items'; readonly node: string; readonly items: readonly FeedItem[] }

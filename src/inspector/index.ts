@@ -3,10 +3,9 @@
  * inspection and serves it; `page` runs in the browser; `model` is what both the page and tests make of the feed, pure.
  * May import: api, protocol; types of runtime. What users import as `anima-grasp/inspector`.
  */
-export { DEFAULT_INSPECTOR_LIMITS, type InspectorLimits } from './limits.js';
+export { DEFAULT_INSPECTOR_LIMITS, DEFAULT_INSPECTOR_PORT, type InspectorLimits } from './limits.js';
 export type { Inspectable } from './recorder.js';
 export {
-  DEFAULT_INSPECTOR_PORT,
   serveInspector,
   type InspectorOptions,
   type InspectorServer,

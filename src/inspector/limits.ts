@@ -1,3 +1,8 @@
+/** Numbers of the inspector: this file loads nothing, for those who only need to tell them. */
+
+/** Where the page is when nothing else is said: the number of the RFC. */
+export const DEFAULT_INSPECTOR_PORT = 8990;
+
 /** Every size the inspector is held to; see docs/INSPECTOR.md. */
 export interface InspectorLimits {
   /** Sessions and other actors of one node whose history is kept; the one that ended longest ago goes first. */

@@ -9,15 +9,14 @@ import type { Clock } from '../runtime/index.js';
 import { loadAssets, STATELY_PATH, type Asset } from './assets.js';
 import type { FeedItem, StatusSample, ToPage } from './feed.js';
 import { bridgeHeaders, PAGE_HEADERS, refusal } from './guard.js';
-import { DEFAULT_INSPECTOR_LIMITS, type InspectorLimits } from './limits.js';
+import { DEFAULT_INSPECTOR_LIMITS, DEFAULT_INSPECTOR_PORT, type InspectorLimits } from './limits.js';
 import { Recorder, type Inspectable } from './recorder.js';
 import { statelyMessages } from './stately.js';
 import { Viewer } from './viewer.js';
 
-/** Where the page is when nothing else is said: the number of the RFC. */
-export const DEFAULT_INSPECTOR_PORT = 8990;
-
 const HOST = '127.0.0.1';
+
+const CODES = Object.fromEntries(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
 
 /** Pages and bridges send nothing: more than a control frame ends the connection. */
 const MOST_RECEIVED_BYTES = 1024;
@@ -231,6 +230,7 @@ class Inspector implements InspectorServer {
       type: 'hello',
       version: this.#version,
       now: this.clock.now(),
+      codes: CODES,
       nodes,
     } satisfies ToPage);
   }

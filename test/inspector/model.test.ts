@@ -25,6 +25,7 @@ function model(...nodes: string[]): {
     type: 'hello',
     version: '1',
     now: 1_000,
+    codes: {},
     nodes: nodes.map((name) => ({ name, items: [], samples: [], forgotten: 0, ended: false })),
   };
   made.take(hello, 400);
@@ -61,7 +62,7 @@ describe('machines', () => {
     const m = new Model({ reset: () => steps.push('reset'), stepped: () => steps.push('step') });
     const items = [actor('x:1', 'idle', { at: 1 }), step('x:1', 'request', 'connecting', { at: 2 })];
     const node = { name: 'n', items, samples: [], forgotten: 3, ended: true };
-    m.take({ type: 'hello', version: '1', now: 0, nodes: [node] }, 0);
+    m.take({ type: 'hello', version: '1', now: 0, codes: {}, nodes: [node] }, 0);
     expect(m.actors.of('negotiationSession')[0]?.state).toBe('connecting');
     expect([m.forgotten, [...m.ended], steps]).toEqual([3, ['n'], ['reset']]);
   });
@@ -254,20 +255,37 @@ describe('the network', () => {
         locators: [{ kind: 'ipv6', address: '2001:db8::7', protocol: 6, port: 99 }],
       }),
     );
-    const roles = [...m.network.peers.values()].map(({ address, roles: of, objectives }) => [
-      address,
+    const roles = [...m.network.peers.values()].map(({ name, roles: of, objectives }) => [
+      name,
       [...of],
       [...objectives],
     ]);
     expect(roles).toEqual([
       ['2001:db8::9', ['initiator'], ['EX1']],
-      ['fe80::5', ['relay'], []],
+      ['fe80::5', ['neighbour'], []],
       ['2001:db8::7', ['responder'], ['EX2']],
     ]);
     expect(m.network.nodeAt('fe80::1')).toBe('n');
     expect([...m.network.remembered.values()]).toMatchObject([
       { kind: 'locator', objective: 'EX2', locator: '[2001:db8::7]:99', expiresAt: 5_100 },
     ]);
+  });
+
+  test('calls a neighbour a relay when it passes on what several nodes began, or is a watched node', () => {
+    const { model: m, tell } = model('n', 'other');
+    m.take({ type: 'sample', node: 'other', sample: { ...sample, status: own } }, 0);
+    const from = (peer: string, initiator: string): FeedItem =>
+      message('M_FLOOD', 'received', { via: 'multicast', session: 1, initiator, peer, interface: 'eth1' });
+    const rolesOf = (name: string): unknown[] => [...(m.network.peers.get(name)?.roles ?? [])];
+    tell('n', from('[fe80::5%eth1]:7017', '2001:db8::8'));
+    expect(rolesOf('fe80::5')).toEqual(['neighbour']);
+    tell('n', from('[fe80::5%eth1]:7017', '2001:db8::9'));
+    expect(rolesOf('fe80::5')).toEqual(['relay']);
+    // By its other address it is the initiator itself.
+    tell('n', from('[fe80::1%eth1]:7017', '2001:db8::1'));
+    expect(rolesOf('other')).toEqual(['initiator']);
+    tell('n', from('[fe80::1%eth1]:7017', '2001:db8::8'));
+    expect(rolesOf('other')).toEqual(['initiator', 'relay']);
   });
 
   test('follows a flood from node to node, and how long it is remembered', () => {

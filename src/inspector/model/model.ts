@@ -20,7 +20,7 @@ export class Model {
   /** Nodes whose engine is closed. */
   ended = new Set<string>();
   forgotten = 0;
-  appVersion = '';
+  codes: Readonly<Record<number, string>> = {};
   /** How far the server's clock is ahead of the page's, ms. */
   clockOffset = 0;
   /** Changes with everything that is told. */
@@ -43,7 +43,7 @@ export class Model {
     switch (message.type) {
       case 'hello':
         this.#begin(message.nodes);
-        this.appVersion = message.version;
+        this.codes = message.codes;
         this.clockOffset = message.now - now;
         return;
       case 'items':

@@ -7,12 +7,19 @@ export const FLOODS_KEPT = 60;
 export const REMEMBERED_KEPT = 500;
 const DISCOVERIES_KEPT = 500;
 
-export type PeerRole = 'initiator' | 'responder' | 'relay';
+/**
+ * `relay`: passes on what others began. A `neighbour` passed on what one other address began: a relay, or that very node
+ * by its address on this link.
+ */
+export type PeerRole = 'initiator' | 'responder' | 'relay' | 'neighbour';
 
-/** Another node, by the address it is known by. */
+/** Another node: a watched one by its name, any other by the address it is known by. */
 export interface Peer {
-  readonly address: string;
+  readonly name: string;
+  readonly addresses: Set<string>;
   readonly roles: Set<PeerRole>;
+  /** Whose messages it passed on. */
+  readonly passedOn: Set<string>;
   /** `NODE INTERFACE`: where it was heard. */
   readonly links: Set<string>;
   /** Objectives it asked for, offered or flooded. */
@@ -35,9 +42,11 @@ export interface Hop {
 export interface Flood {
   readonly key: string;
   readonly initiator: string;
-  readonly at: number;
+  /** Of its first hop. */
+  at: number;
   readonly ttl: number;
   readonly objectives: readonly { readonly name: string; readonly value: string | undefined }[];
+  /** In the order of time. */
   readonly hops: Hop[];
 }
 
@@ -75,6 +84,11 @@ export class Network {
   /** Addresses of the watched nodes. */
   readonly #own = new Map<string, string>();
   version = 0;
+
+  /** A watched node's name, else the address. */
+  nameOf(address: string): string {
+    return this.#own.get(address) ?? address;
+  }
 
   /** The watched node that has this address. */
   nodeAt(address: string): string | undefined {
@@ -123,7 +137,16 @@ export class Network {
   #asking(node: string, item: InspectedMessage, names: readonly string[]): void {
     const from = item.peer === undefined ? undefined : addressOf(item.peer);
     if (item.initiator !== undefined) this.#peer(node, item.initiator, item, 'initiator', names);
-    if (from !== undefined && from !== item.initiator) this.#peer(node, from, item, 'relay', []);
+    if (from === undefined || item.initiator === undefined) return;
+    const initiator = this.nameOf(item.initiator);
+    if (this.nameOf(from) === initiator) return;
+    const peer = this.#peer(node, from, item, 'neighbour', []);
+    if (peer === undefined) return;
+    if (peer.passedOn.size < 2) peer.passedOn.add(initiator);
+    // A watched node is known by all its addresses.
+    if (peer.passedOn.size < 2 && !this.#own.has(from)) return;
+    peer.roles.delete('neighbour');
+    peer.roles.add('relay');
   }
 
   #answered(node: string, item: InspectedMessage): void {
@@ -167,6 +190,9 @@ export class Network {
       loopCount: item.objectives[0]?.loopCount ?? 0,
       at,
     });
+    // Threads tell at their own pace.
+    flood.hops.sort((a, b) => a.at - b.at);
+    flood.at = Math.min(flood.at, at);
     if (item.direction === 'sent') return;
     for (const { name, value, locator } of item.objectives) {
       const tag = locator === undefined ? undefined : locatorText(locator);
@@ -193,22 +219,27 @@ export class Network {
     address: string,
     item: InspectedMessage,
     role: PeerRole,
-    names: readonly string[],
-  ): void {
+    objectives: readonly string[],
+  ): Peer | undefined {
     // One's own address comes back in answers.
-    if (this.#own.get(address) === node) return;
-    const peer = this.peers.get(address) ?? {
-      address,
+    if (this.#own.get(address) === node) return undefined;
+    const name = this.nameOf(address);
+    const peer = this.peers.get(name) ?? {
+      name,
+      addresses: new Set(),
       roles: new Set(),
+      passedOn: new Set(),
       links: new Set(),
       objectives: new Set(),
       heardAt: item.at,
     };
-    peer.roles.add(role);
+    peer.addresses.add(address);
+    if (role !== 'neighbour' || !peer.roles.has('relay')) peer.roles.add(role);
     if (item.interface !== undefined) peer.links.add(`${node} ${item.interface}`);
-    for (const name of names) peer.objectives.add(name);
+    for (const objective of objectives) peer.objectives.add(objective);
     peer.heardAt = Math.max(peer.heardAt, item.at);
-    keep(this.peers, address, peer, PEERS_KEPT);
+    keep(this.peers, name, peer, PEERS_KEPT);
+    return peer;
   }
 }
 

@@ -9,6 +9,9 @@ const INTERNAL_HEIGHT = 15;
 const LABEL_HEIGHT = 14;
 const CORNER = 6;
 const FLASH_MS = 900;
+const LEAST_SCALE = 0.8;
+/** Around a state that is shown by scrolling. */
+const MARGIN = 24;
 
 /** What of a machine's way is shown on its chart. */
 export interface Lit {
@@ -57,6 +60,8 @@ export class Chart {
       states.append(parts.group);
     }
     svg.append(edges, states, labels);
+    // Smaller than this nobody can read it: then it is scrolled.
+    svg.style.minWidth = `${Math.round(Math.min(width, Math.max(width * LEAST_SCALE, 320)))}px`;
     const { anywhere } = layout;
     this.element = h(
       'div',
@@ -66,9 +71,18 @@ export class Chart {
     );
   }
 
-  /** Where a state is drawn, to be scrolled to. */
-  stateElement(state: string): SVGGElement | undefined {
-    return this.#states.get(state)?.group;
+  /** Scrolls `stage` no farther than it takes to show a state. */
+  reveal(state: string, stage: HTMLElement): void {
+    const group = this.#states.get(state)?.group;
+    if (group === undefined) return;
+    const [of, at] = [stage.getBoundingClientRect(), group.getBoundingClientRect()];
+    const by = (low: number, high: number, least: number, most: number): number =>
+      low < least ? low - least : high > most ? high - most : 0;
+    stage.scrollBy({
+      left: by(at.left - MARGIN, at.right + MARGIN, of.left, of.right),
+      top: by(at.top - MARGIN, at.bottom + MARGIN, of.top, of.bottom),
+      behavior: reducedMotion() ? 'instant' : 'smooth',
+    });
   }
 
   show({ state, visited, counts }: Lit): void {

@@ -9,7 +9,7 @@ import {
 } from '../model/conversations.js';
 import { asaOf } from '../model/engine.js';
 import { duration, plural, sessionText, timeOfDay } from '../model/text.js';
-import { emptyState, h, keyed, roving, setAttribute, setText } from './dom.js';
+import { emptyState, h, type Child, keyed, roving, setAttribute, setText } from './dom.js';
 import type { Page, View } from './view.js';
 
 /** Rows of the list. */
@@ -207,7 +207,7 @@ export class ConversationView implements View {
         ),
       ),
       h('ol', { class: 'bubbles' }, ...this.#bubbles(conversation, names)),
-      ending(conversation, names),
+      ending(conversation, names, this.page.model.codes),
     );
     if (atEnd) article.scrollTop = article.scrollHeight;
   }
@@ -238,11 +238,8 @@ function party(name: string, role: Speaker, { parties }: Conversation): HTMLElem
       'div',
       {},
       h('strong', {}, name),
-      h(
-        'span',
-        { class: 'quiet' },
-        address !== undefined && address !== name ? `${role} · ${address}` : role,
-      ),
+      h('span', { class: 'quiet' }, role),
+      address !== undefined && address !== name && h('span', { class: 'quiet', title: address }, address),
     ),
   );
 }
@@ -253,12 +250,12 @@ function initials(name: string): string {
 }
 
 /** What is said, in words. */
-function words({ message, accept, reason }: Utterance): string {
+function words({ message, speaker, accept, reason }: Utterance): string {
   switch (message) {
     case 'M_REQ_NEG':
       return 'asks for';
     case 'M_NEGOTIATE':
-      return 'offers';
+      return speaker === 'initiator' ? 'asks for' : 'offers';
     case 'M_REQ_SYN':
       return 'asks for the value';
     case 'M_SYNCH':
@@ -330,36 +327,45 @@ function waitBubble(
   );
 }
 
-function ending(conversation: Conversation, names: Readonly<Record<Speaker, string>>): HTMLElement {
-  const { outcome, endedAt, begunAt, utterances, reason, code } = conversation;
-  if (outcome === undefined) {
-    const last = utterances.at(-1);
-    const turn =
-      last === undefined
-        ? ''
-        : last.message === 'M_WAIT'
-          ? names[last.speaker]
-          : names[last.speaker === 'initiator' ? 'responder' : 'initiator'];
-    return h('footer', { class: 'open' }, turn === '' ? 'Connecting' : `${turn} is thinking`);
-  }
+function ending(
+  conversation: Conversation,
+  names: Readonly<Record<Speaker, string>>,
+  codes: Readonly<Record<number, string>>,
+): HTMLElement {
+  const { outcome, endedAt, begunAt, utterances } = conversation;
+  if (outcome === undefined) return h('footer', { class: 'open' }, turnOf(conversation, names));
   const took = endedAt === undefined ? '' : ` · ${duration(endedAt - begunAt)}`;
-  const count = plural(utterances.length, 'message');
-  const value = result(conversation);
-  const said = {
-    accepted: ['Agreed on ', value ?? ''],
-    synchronized: ['Value ', value ?? ''],
-    declined: ['No agreement', reason === undefined || reason === '' ? '' : `: “${reason}”`],
-    failed: [
-      'Failed',
-      `${reason === undefined || reason === '' ? '' : `: ${reason}`}${code === undefined ? '' : ` (code ${code})`}`,
-    ],
-  }[outcome];
   return h(
     'footer',
     { class: tone(conversation) },
-    h('p', {}, said[0] ?? '', value === undefined ? (said[1] ?? '') : h('code', {}, said[1] ?? '')),
-    h('p', { class: 'quiet' }, `${count}${took}`),
+    h('p', {}, ...outcomeWords(conversation, codes)),
+    h('p', { class: 'quiet' }, `${plural(utterances.length, 'message')}${took}`),
   );
+}
+
+function turnOf({ utterances }: Conversation, names: Readonly<Record<Speaker, string>>): string {
+  const last = utterances.at(-1);
+  if (last === undefined) return 'Connecting';
+  const other = last.speaker === 'initiator' ? 'responder' : 'initiator';
+  // Whoever asked for time has not given up the turn.
+  return `${names[last.message === 'M_WAIT' ? last.speaker : other]} is thinking`;
+}
+
+function outcomeWords(conversation: Conversation, codes: Readonly<Record<number, string>>): Child[] {
+  const { outcome, reason = '', code } = conversation;
+  const value = h('code', {}, result(conversation) ?? '');
+  switch (outcome) {
+    case 'accepted':
+      return ['Agreed on ', value];
+    case 'synchronized':
+      return ['Got ', value];
+    case 'declined':
+      return [reason === '' ? 'No agreement' : `No agreement: “${reason}”`];
+    default: {
+      const name = code === undefined ? undefined : `${codes[code] ?? 'code'} (${code})`;
+      return [['Failed', name, reason === '' ? undefined : reason].filter(Boolean).join(': ')];
+    }
+  }
 }
 
 function tone({ outcome }: Conversation): string {

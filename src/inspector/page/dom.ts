@@ -83,9 +83,9 @@ export function keyed<T>(parent: Element, items: readonly T[], { key, create, up
       element = create(item);
       element.dataset['key'] = of;
     }
-    update?.(element, item);
     if (element === place) place = place.nextElementSibling;
     else parent.insertBefore(element, place);
+    update?.(element, item);
   }
   for (const element of before.values()) element.remove();
 }

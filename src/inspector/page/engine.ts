@@ -1,7 +1,7 @@
 /** View: the engines themselves: threads, actors, mailboxes, counters with the reasons of what was dropped, rates. */
 import type { EngineStatus, ThreadStatus } from '../feed.js';
 import { countOf, SESSION_MACHINES, type EngineHistory } from '../model/engine.js';
-import { machineTitle, short } from '../model/text.js';
+import { machineTitle, plural, short } from '../model/text.js';
 import { emptyState, h, keyed, setAttribute, setText } from './dom.js';
 import { Plot, sparkline } from './plot.js';
 import type { Page, View } from './view.js';
@@ -54,6 +54,7 @@ class EngineCard {
   readonly #waiting = new Plot('Fullest mailbox', ' %');
   readonly #threads = h('tbody', {});
   readonly #queues = h('div', { class: 'meters' });
+  readonly #emptyQueues = h('p', { class: 'quiet' });
   readonly #drop = h('tbody', {});
   readonly #done = h('tbody', {});
   readonly #noDrops = h('p', { class: 'quiet' }, 'Nothing has been dropped or refused.');
@@ -72,7 +73,7 @@ class EngineCard {
         'div',
         { class: 'tables' },
         block('Threads', table(['thread', 'state', 'restarts', 'actors'], this.#threads)),
-        block('Mailboxes', this.#queues),
+        block('Mailboxes and memories, the fullest first', this.#queues, this.#emptyQueues),
         block(
           'Dropped and refused, by reason',
           this.#noDrops,
@@ -124,7 +125,7 @@ class EngineCard {
           'tr',
           {},
           h('th', { scope: 'row' }),
-          h('td', {}),
+          h('td', {}, h('span', { class: 'chip' })),
           h('td', { class: 'number' }),
           h('td', { class: 'actors' }),
         ),
@@ -132,22 +133,30 @@ class EngineCard {
         const [title, how, often, who] = row.children;
         if (!title || !how || !often || !who) return;
         setText(title, name);
-        setText(how, state);
-        setAttribute(how, 'data-tone', state === 'running' ? 'good' : 'warn');
+        const chip = how.firstElementChild;
+        if (chip) {
+          setText(chip, state);
+          setAttribute(chip, 'data-tone', state === 'running' ? 'good' : 'warn');
+        }
         setText(often, String(restarts));
-        const texts = actors.map(
-          ({ machine, state: at, count }) =>
-            `${machineTitle(machine)} ${at}${count > 1 ? ` × ${count}` : ''}`,
-        );
+        const counts = new Map<string, number>();
+        for (const { machine, state: at, count } of actors) {
+          const text = `${machineTitle(machine)} ${at}`;
+          counts.set(text, (counts.get(text) ?? 0) + count);
+        }
+        const texts = [...counts].map(([text, n]) => (n > 1 ? `${text} × ${n}` : text));
         keyed(who, texts, { key: (text) => text, create: (text) => h('span', { class: 'tag' }, text) });
       },
     });
   }
 
   #renderQueues(threads: readonly ThreadStatus[]): void {
-    const queues = threads.flatMap(({ name: thread, queues: of }) =>
-      of.map((queue) => ({ thread, ...queue })),
-    );
+    const all = threads.flatMap(({ name: thread, queues: of }) => of.map((queue) => ({ thread, ...queue })));
+    const queues = all
+      .filter(({ length }) => length > 0)
+      .sort((a, b) => b.length / b.limit - a.length / a.limit);
+    const empty = all.length - queues.length;
+    setText(this.#emptyQueues, empty === 0 ? '' : `${plural(empty, 'other is', 'others are')} empty.`);
     keyed(this.#queues, queues, {
       key: ({ thread, name }) => `${thread} ${name}`,
       create: ({ thread, name }) =>
@@ -155,15 +164,14 @@ class EngineCard {
           'label',
           { class: 'meter' },
           h('span', {}, `${thread} · ${name}`),
-          h('meter', { min: 0 }),
+          h('progress', {}),
           h('span', { class: 'number' }),
         ),
       update: (label, { length, limit }) => {
-        const meter = label.querySelector('meter');
+        const meter = label.querySelector('progress');
         const number = label.querySelector('.number');
         if (!meter || !number) return;
         setAttribute(meter, 'max', String(Math.max(1, limit)));
-        setAttribute(meter, 'high', String(Math.max(1, limit) * 0.8));
         meter.value = length;
         setText(number, `${short(length)} of ${short(limit)}`);
       },

@@ -16,7 +16,30 @@ const LOG_ROWS = 300;
 const STEP_APART_MS = 140;
 const STEPS_AT_ONCE = 8;
 
+/** What people ask for most comes first; others follow. */
+const ORDER = [
+  'negotiationSession',
+  'synchronizationSession',
+  'requestListener',
+  'discoverySession',
+  'discoveryResponse',
+  'responseConnection',
+  'discoveryRelay',
+  'multicastHandler',
+  'floodRelay',
+  'unicastConnection',
+  'binding',
+  'workerSupervision',
+];
 const FIRST_MACHINE = 'negotiationSession';
+
+function inOrder(layouts: readonly ChartLayout[]): ChartLayout[] {
+  const place = ({ machine }: ChartLayout): number => {
+    const at = ORDER.indexOf(machine);
+    return at === -1 ? ORDER.length : at;
+  };
+  return [...layouts].sort((a, b) => place(a) - place(b));
+}
 
 export class MachinesView implements View {
   readonly element: HTMLElement;
@@ -45,11 +68,16 @@ export class MachinesView implements View {
   #looked: number | undefined;
   #shownFacts = '';
   #nextStepAt = 0;
+  /** What the chart was last scrolled to. */
+  #revealed = '';
+
+  readonly layouts: readonly ChartLayout[];
 
   constructor(
     readonly page: Page,
-    readonly layouts: readonly ChartLayout[],
+    layouts: readonly ChartLayout[],
   ) {
+    this.layouts = inOrder(layouts);
     const all = h('button', { type: 'button', class: 'plain' }, 'Show all');
     all.addEventListener('click', () => this.#pick(undefined));
     this.#details.append(this.#facts, h('h3', {}, 'Events'), this.#log);
@@ -263,6 +291,9 @@ export class MachinesView implements View {
     const past = this.#looked === undefined ? '' : ' (as it was then)';
     setText(this.#summary, `${titleOf(actor)}: ${state}${past}. ${plural(live, 'actor')} now.`);
     chart.show({ state, visited, counts });
+    const shown = `${actor.key} ${state}`;
+    if (shown !== this.#revealed) chart.reveal(state, this.#stage);
+    this.#revealed = shown;
   }
 
   #renderDetails(actor: ActorView | undefined): void {
@@ -285,7 +316,7 @@ export class MachinesView implements View {
       h('h2', {}, titleOf(actor)),
       factList({
         state: step?.to ?? actor.state,
-        outcome: outcomeOf(actor),
+        outcome: outcomeOf(actor, this.page.model.codes),
         role: about.role,
         peer: about.peer,
         session: about.session === undefined ? undefined : sessionText(about.session),
@@ -334,9 +365,10 @@ function titleOf({ about, machine }: ActorView): string {
   return about.objective ?? about.interface ?? about.worker ?? machineTitle(machine);
 }
 
-function outcomeOf({ outcome }: ActorView): string | undefined {
+function outcomeOf({ outcome }: ActorView, codes: Readonly<Record<number, string>>): string | undefined {
   if (outcome?.outcome === undefined) return undefined;
-  const why = outcome.code === undefined ? outcome.reason : `code ${outcome.code}`;
+  const { code } = outcome;
+  const why = code === undefined ? outcome.reason : `${codes[code] ?? 'code'} ${code}`;
   return why === undefined || why === '' ? outcome.outcome : `${outcome.outcome} (${why})`;
 }
 

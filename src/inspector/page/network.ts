@@ -1,7 +1,7 @@
 /** View: the nodes that were heard of, the links they are on, floods on their way, and what is remembered for how long. */
-import { type Flood, type Peer, type Remembered } from '../model/network.js';
+import type { Flood, Remembered } from '../model/network.js';
 import { duration } from '../model/text.js';
-import { emptyState, h, keyed, setAttribute, setText } from './dom.js';
+import { emptyState, h, keyed, setText } from './dom.js';
 import { NetworkMap } from './network-map.js';
 import type { Page, View } from './view.js';
 
@@ -92,7 +92,8 @@ export class NetworkView implements View {
         const [, hops, note] = item.children;
         if (!hops || !note) return;
         keyed(hops, flood.hops, {
-          key: (hop) => `${hop.node} ${hop.interface ?? ''} ${hop.direction} ${hop.at}`,
+          // With the first one's time, of which each row tells its distance.
+          key: (hop) => `${hop.node} ${hop.interface ?? ''} ${hop.direction} ${hop.at} ${flood.at}`,
           create: (hop) =>
             h(
               'span',
@@ -167,12 +168,12 @@ export class NetworkView implements View {
       .slice(0, PEERS_SHOWN);
     this.#noPeers.hidden = peers.length > 0;
     keyed(this.#peers, peers, {
-      key: ({ address }) => address,
-      create: ({ address }) =>
+      key: ({ name }) => name,
+      create: ({ name }) =>
         h(
           'tr',
           {},
-          h('th', { scope: 'row' }, h('code', {}, address)),
+          h('th', { scope: 'row' }, h('code', {}, name), h('span', { class: 'quiet also' })),
           h('td', {}),
           h('td', {}),
           h('td', {}),
@@ -180,14 +181,16 @@ export class NetworkView implements View {
         ),
       update: (row, peer) => {
         const [title, roles, objectives, links, heard] = row.children;
-        if (!title || !roles || !objectives || !links || !heard) return;
-        setAttribute(title, 'title', network.nodeAt(peer.address));
-        keyed(roles, rolesOf(peer), {
+        const also = title?.lastElementChild;
+        if (!also || !roles || !objectives || !links || !heard) return;
+        setText(also, [...peer.addresses].filter((address) => address !== peer.name).join(', '));
+        keyed(roles, [...peer.roles].sort(), {
           key: (role) => role,
-          create: (role) => h('span', { class: 'tag', 'data-role': role }, role),
+          create: (role) => h('span', { class: 'tag' }, role),
         });
         setText(objectives, [...peer.objectives].join(', '));
-        setText(links, [...peer.links].map((link) => link.slice(link.indexOf(' ') + 1)).join(', '));
+        const names = new Set([...peer.links].map((link) => link.slice(link.indexOf(' ') + 1)));
+        setText(links, [...names].join(', '));
         setText(heard, ago(now - peer.heardAt));
       },
     });
@@ -197,10 +200,6 @@ export class NetworkView implements View {
     const node = this.page.model.network.nodeAt(address);
     return node === undefined ? address : `${node} (${address})`;
   }
-}
-
-export function rolesOf({ roles }: Peer): string[] {
-  return [...roles].sort();
 }
 
 function ago(ms: number): string {
