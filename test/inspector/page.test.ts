@@ -187,7 +187,7 @@ browserDescribe('the page', ({ open, complaints }) => {
     await page.waitForSelector('.flood-dot[data-flood="Rates"]', { state: 'attached' });
     await page.waitForSelector('.flood >> text=bank heard it on eth0');
     await page.waitForSelector('.box.peer[data-name="2001:db8::9"]');
-    await page.waitForSelector('.box.peer[data-name="fe80::9"] >> text=neighbour');
+    await page.waitForSelector('.box.peer[data-name="fe80::9"] .role >> text=neighbour');
     const left = page.locator('tr', { hasText: 'Rates' }).locator('.life .number');
     expect(await left.first().textContent()).toMatch(/^(1 min|\d\d s)$/);
     await screenshot(page, 'network');
@@ -343,6 +343,7 @@ browserDescribe('the page', ({ open, complaints }) => {
     await page.waitForSelector('.details h2 >> text=EX3');
     await page.keyboard.press('Escape');
     await page.locator('#session-filter').fill('');
+    await page.waitForFunction(() => document.querySelectorAll('.actor').length === 2);
     for (let i = 0; i < 3; i++) await page.keyboard.press('Tab');
     await page.keyboard.press('ArrowDown');
     await page.waitForSelector('.actor[aria-pressed="true"] >> text=EX3');

@@ -185,7 +185,20 @@ export class MachinesView implements View {
     this.page.changed();
   }
 
+  /** Live actors by state. The engine's own count is right whatever share is shown, but up to a second old. */
   #counts(machine: string): Map<string, number> {
+    const counted = this.#census(machine);
+    const live = this.page.model.actors
+      .of(machine, this.page.node())
+      .filter(({ status }) => status === 'active');
+    const total = [...counted.values()].reduce((sum, n) => sum + n, 0);
+    if (live.length !== total) return counted;
+    const counts = new Map<string, number>();
+    for (const { state } of live) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return counts;
+  }
+
+  #census(machine: string): Map<string, number> {
     const counts = new Map<string, number>();
     for (const [name, { latest }] of this.page.model.engines) {
       if (this.page.node() !== undefined && this.page.node() !== name) continue;
