@@ -101,11 +101,11 @@ const short = (items: readonly InspectionItem[]): string[] =>
   items.map((item) => {
     switch (item.type) {
       case '@xstate.actor':
-        return `actor ${String(item.snapshot.value)}`;
+        return `actor ${item.snapshot.value as string}`;
       case '@xstate.event':
         return `event ${item.event.type}`;
       case '@xstate.snapshot':
-        return `snapshot ${String(item.snapshot.value)} ${item.snapshot.status}`;
+        return `snapshot ${item.snapshot.value as string} ${item.snapshot.status}`;
       default:
         return item.type;
     }
