@@ -56,6 +56,7 @@ const runs: readonly Run[] = [
   run('start-up', '--placement inline', '--placement inline --starts 3 --repeats 1'),
   run('memory', '', '--sessions 1000 --repeats 1'),
   run('memory', '--placement inline', '--placement inline --sessions 1000 --repeats 1'),
+  run('watching', '', '--sessions 1000 --repeats 2'),
   run('ageing', '', '--sessions 4000 --batch 1000'),
   run('overload', '', '--seconds 5 --sessions 1000'),
 ];

@@ -1,5 +1,5 @@
 /** What both engine processes of a benchmark with sessions share: starting the engine, placing the ASA. */
-import { Grasp, type Limits } from '../src/index.js';
+import { Grasp, type Inspection, type Limits } from '../src/index.js';
 import { ThreadLine } from './asas/thread-line.js';
 import { works, type Role, type WorkName } from './asas/work.js';
 import asaMain from './engine-asa.js';
@@ -13,6 +13,8 @@ export const sideOptions = {
   interface: { type: 'string' },
   /** JSON. */
   limits: { type: 'string', default: '{}' },
+  /** Share of the sessions that is inspected; absent: nobody watches. */
+  watch: { type: 'string' },
 } as const;
 
 function oneOf<T extends string>(name: string, known: readonly T[], text: string): T {
@@ -34,7 +36,11 @@ export interface EngineSide {
 /** Starts an engine and one ASA on it; resolves when that takes commands. */
 export async function startSide(
   placement: Placement,
-  options: { readonly interface?: string | undefined; readonly limits: string },
+  options: {
+    readonly interface?: string | undefined;
+    readonly limits: string;
+    readonly watch?: string | undefined;
+  },
   role: Role,
 ): Promise<EngineSide> {
   const grasp = await Grasp.start({
@@ -46,6 +52,8 @@ export async function startSide(
     placement: placement === 'inline' ? 'inline' : 'worker',
     limits: JSON.parse(options.limits) as Partial<Limits>,
   });
+  const inspected = options.watch === undefined ? undefined : inspect(grasp, Number(options.watch));
+  await inspected?.attached;
   const line = new ThreadLine();
   const name = `bench-${role.role}`;
   const stop = new AbortController();
@@ -67,6 +75,15 @@ export async function startSide(
       await grasp.close();
     },
   };
+}
+
+/** Reads everything as fast as it comes, as a server that passes it on would. */
+function inspect(grasp: Grasp, share: number): Inspection {
+  const inspection = grasp.inspect({ share, maxPerSecond: Infinity, queueLimit: 100_000 });
+  void (async () => {
+    for await (const items of inspection) if (items.length === 0) return;
+  })();
+  return inspection;
 }
 
 const give =

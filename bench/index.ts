@@ -18,6 +18,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ main: Main }>>> = {
   memory: () => import('./memory.js'),
   ageing: () => import('./ageing.js'),
   overload: () => import('./overload.js'),
+  watching: () => import('./watching.js'),
   scale: () => import('./scale.js'),
 };
 

@@ -31,7 +31,7 @@ function row(result: Result): string[] {
     measure,
     value(result.engine, measure),
     value(result.floorRun, measure),
-    `${significant(result.ratio)}`,
+    `${significant(result.ratio)}${result.ratioInterval ? `, 95 %: ${result.ratioInterval.join(' … ')}` : ''}`,
     `${result.failures}`,
     prototype ? `${value(prototype, measure)}, ${prototype.failures} failures` : '',
     others(result),

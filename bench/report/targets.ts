@@ -123,6 +123,19 @@ const targets: readonly (readonly [what: string, target: string, judge: Judge])[
     '≤ 8 kB',
     atMost('memory', 'per session, worker', 'heapKb', 8, 'kB'),
   ],
+  [
+    'negotiations/s, nobody watching, beside a build that cannot be watched',
+    '95 % interval of the ratio has 1, and is within ± 0.03 of it',
+    (find) => {
+      const interval = find('watching', 'nobody watching, worker, concurrency 32')?.ratioInterval;
+      if (!interval) return undefined;
+      const [low, high] = interval;
+      return {
+        measured: `${low} … ${high}`,
+        met: low <= 1 && high >= 1 && low >= 0.97 && high <= 1.03,
+      };
+    },
+  ],
 ];
 
 export function judge(results: readonly Result[]): Target[] {

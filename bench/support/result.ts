@@ -40,6 +40,8 @@ export interface Result {
   /** Engine to floor: of rates at best 1, of times and sizes 1 or more. */
   readonly ratio: number;
   readonly ratioSpread: readonly [number, number];
+  /** 95 % confidence interval of the mean of the ratios, where it was asked for. */
+  readonly ratioInterval?: readonly [number, number] | undefined;
   readonly failures: number;
   readonly engine: Summary;
   readonly floorRun: Summary;
@@ -130,6 +132,7 @@ export function toText(result: Result): string {
     `floor      ${describe(result.floorRun, result.measure)}`,
     ...(result.prototype ? [`prototype  ${describe(result.prototype, result.measure)}`] : []),
     `ratio      ${result.ratio} (${low} … ${high}), ${result.better} is better`,
+    ...(result.ratioInterval ? [`           95 % of its mean: ${result.ratioInterval.join(' … ')}`] : []),
     '',
   ].join('\n');
 }

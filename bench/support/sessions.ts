@@ -1,4 +1,5 @@
 /** Starting the two sides of benchmarks with sessions: the engine's, and the floor's of floor.ts. */
+import { join } from 'node:path';
 import type { WorkName } from '../asas/work.js';
 import type { Lab, Side } from '../lab.js';
 import type { Placement } from '../placements.js';
@@ -16,6 +17,10 @@ export interface EngineOptions {
   readonly limits?: object | undefined;
   /** Lets the engine's threads collect their garbage when asked to. */
   readonly exposeGc?: boolean | undefined;
+  /** Share of the sessions that is inspected; absent: nobody watches. */
+  readonly watch?: number | undefined;
+  /** The folder of another build of benchmark and engine (`without-watching.ts`); absent: this one. */
+  readonly build?: string | undefined;
 }
 
 export interface Server {
@@ -34,14 +39,15 @@ const loadArgs = ({ sessions, concurrency }: SessionLoad): string[] => [
 function engineArgs(
   file: string,
   side: Side,
-  { work, placement, limits, exposeGc }: EngineOptions,
+  { work, placement, limits, exposeGc, watch, build }: EngineOptions,
 ): string[] {
   const [name] = side.interfaces;
   return [
     ...(exposeGc ? ['--expose-gc'] : []),
-    ...[script(file), '--work', work, '--placement', placement],
+    ...[build === undefined ? script(file) : join(build, file), '--work', work, '--placement', placement],
     ...(name === undefined ? [] : ['--interface', name]),
     ...(limits === undefined ? [] : ['--limits', JSON.stringify(limits)]),
+    ...(watch === undefined ? [] : ['--watch', String(watch)]),
   ];
 }
 

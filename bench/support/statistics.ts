@@ -48,3 +48,25 @@ export class Reasons {
     return Object.fromEntries(this.#counts);
   }
 }
+
+/** Of Student's t, two-sided 95 %, by degrees of freedom from 1. */
+const T95 = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
+  2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/**
+ * Geometric mean of ratios, and the 95 % confidence interval of it: of their logarithms, by Student's t. Undefined with
+ * fewer than two, which say nothing of how they vary.
+ */
+export function ratioInterval(
+  ratios: readonly number[],
+): { readonly mean: number; readonly low: number; readonly high: number } | undefined {
+  const n = ratios.length;
+  if (n < 2) return undefined;
+  const logs = ratios.map(Math.log);
+  const mean = logs.reduce((sum, value) => sum + value, 0) / n;
+  const variance = logs.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
+  const half = (T95[n - 2] ?? 1.96) * Math.sqrt(variance / n);
+  return { mean: Math.exp(mean), low: Math.exp(mean - half), high: Math.exp(mean + half) };
+}

@@ -219,7 +219,7 @@ export class Floods {
         () => {
           this.#underWay--;
           counters.add('multicast.sent');
-          counters.add('flood.relay.sent');
+          counters.add('relay.flood.sent');
         },
         (error: unknown) => {
           this.#underWay--;

@@ -130,10 +130,7 @@ export class Responder {
     const decoded = decodeMessage(bytes, 'multicast');
     counters.add('multicast.handled');
     const arrival: Arrival = { interface: interfaceName, address, port };
-    if (decoded.ok) {
-      const { message } = decoded;
-      counters.watcher?.passed(received('multicast', bytes, message, arrival));
-    }
+    if (decoded.ok) counters.watcher?.passed(received('multicast', bytes, decoded.message, arrival));
     this.accept(multicastEvent(decoded, bytes, arrival));
   }
 

@@ -112,12 +112,10 @@ export class ResponseConnections {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
           first = item.bytes;
           const decoded = decodeMessage(item.bytes, rapid() ? 'rapid' : 'response');
-          if (decoded.ok) {
-            const { message } = decoded;
-            const { address, port: number } = stream.remote;
-            const from = { interface: interfaceName, address, port: number };
-            counters.watcher?.passed(received('stream', item.bytes, message, from));
-          }
+          if (decoded.ok)
+            counters.watcher?.passed(
+              received('stream', item.bytes, decoded.message, { ...stream.remote, interface: interfaceName }),
+            );
           actor.send(responseEvent(decoded));
         }
       },

@@ -472,10 +472,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
 
   answer(call: number, answer: SessionAnswer): void {
     if (this.#command?.call === call) this.#command = undefined;
-    if (answer.state !== 'offered') {
-      const failure = answer.state === 'failed' ? answer.failure : undefined;
-      this.owner.counters.watcher?.sessionTold(this, failure);
-    }
+    this.owner.counters.watcher?.sessionTold(this, answer);
     if (answer.state === 'failed') {
       this.client?.send({ t: 'answer', call, session: this.key, answer });
       return;

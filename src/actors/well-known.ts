@@ -175,8 +175,13 @@ export class WellKnown {
       },
       send: (bytes) => {
         stream.write(bytes);
-        const peer = stream.remote;
-        counters.watcher?.passed({ direction: 'sent', via: 'stream', bytes, peer, interface: interfaceName });
+        counters.watcher?.passed({
+          direction: 'sent',
+          via: 'stream',
+          bytes,
+          peer: stream.remote,
+          interface: interfaceName,
+        });
       },
       sendInvalid: (sessionId, about) => {
         stream.write(encodeMessage(invalidMessage(sessionId, diagnosticText(about))));
@@ -203,10 +208,10 @@ export class WellKnown {
           if (item.kind === 'malformed')
             return actor.send({ type: 'message.refused', reason: item.reason, sessionId: undefined });
           const decoded = decodeMessage(item.bytes, 'multicast');
-          if (decoded.ok) {
-            const from = { interface: interfaceName, address, port: sourcePort };
-            counters.watcher?.passed(received('stream', item.bytes, decoded.message, from));
-          }
+          if (decoded.ok)
+            counters.watcher?.passed(
+              received('stream', item.bytes, decoded.message, { ...stream.remote, interface: interfaceName }),
+            );
           actor.send(unicastEvent(decoded, item.bytes));
         }
       },

@@ -50,6 +50,12 @@ export interface WatchedFailure {
   readonly over?: boolean | undefined;
 }
 
+/** An answer to a call, or the news that a session is over. */
+export interface WatchedAnswer {
+  readonly state: 'offered' | 'accepted' | 'synchronized' | 'failed';
+  readonly failure?: WatchedFailure | undefined;
+}
+
 /** A message that belongs to no session's own stream: discoveries and what answers them, floods. */
 export interface Packet {
   readonly direction: 'sent' | 'received';
@@ -74,8 +80,8 @@ export interface Watcher {
   sessionSent(session: WatchedSession, message: Message, bytes: Uint8Array): void;
   /** What came on a session's stream and is for this session. */
   sessionReceived(session: WatchedSession, message: Message, bytes: Uint8Array): void;
-  /** The ASA is told how it went: `failure`, or that it went well. */
-  sessionTold(session: WatchedSession, failure: WatchedFailure | undefined): void;
+  /** What the ASA is told: an offer, or how it ended. */
+  sessionTold(session: WatchedSession, answer: WatchedAnswer): void;
   /** Also of a connection that never became a session. */
   sessionEnded(session: WatchedSession): void;
   passed(packet: Packet): void;

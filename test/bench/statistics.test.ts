@@ -6,6 +6,7 @@ import {
   latencies,
   median,
   quantile,
+  ratioInterval,
   Reasons,
   round,
   significant,
@@ -34,6 +35,19 @@ describe('statistics', () => {
     ]);
     expect(round(1.23456, 2)).toBe(1.23);
     expect(spread([3, 1, 2])).toEqual([1, 3]);
+  });
+
+  test('the interval of ratios is that of their mean, by factors, and narrows with their number', () => {
+    expect(ratioInterval([1])).toBeUndefined();
+    const two = ratioInterval([0.5, 2])!;
+    expect(two.mean).toBeCloseTo(1);
+    // t of one degree of freedom: 12.706 · ln 2 · √2 / √2
+    expect(two.high).toBeCloseTo(Math.exp(12.706 * Math.LN2), -2);
+    expect(two.low).toBeCloseTo(1 / two.high, 6);
+    const many = ratioInterval(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 0.98 : 1.02)))!;
+    expect(many.low).toBeGreaterThan(0.98);
+    expect(many.high).toBeLessThan(1.02);
+    expect(many.low).toBeLessThan(1);
   });
 
   test('latencies come in any order', () => {

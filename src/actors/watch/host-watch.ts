@@ -11,7 +11,7 @@ import type {
   Endpoint,
   Packet,
   Watcher,
-  WatchedFailure,
+  WatchedAnswer,
   WatchedSession,
 } from '../../runtime/index.js';
 import { DiagnosticsViewer, type CacheSizes } from './diagnostics-viewer.js';
@@ -82,7 +82,10 @@ export class HostWatch implements Watcher {
     const viewer = this.#viewers.get(watch);
     if (!viewer) return;
     this.#viewers.delete(watch);
-    if (this.#viewers.size === 0) this.#options.counters.watcher = undefined;
+    if (this.#viewers.size === 0) {
+      this.#options.counters.watcher = undefined;
+      this.#notes.clear();
+    }
     viewer.close();
   }
 
@@ -120,13 +123,13 @@ export class HostWatch implements Watcher {
     }
   }
 
-  sessionTold(session: WatchedSession, failure: WatchedFailure | undefined): void {
-    this.#notes.told(session, failure);
+  sessionTold(session: WatchedSession, answer: WatchedAnswer): void {
+    this.#notes.told(session, answer);
   }
 
   sessionEnded(session: WatchedSession): void {
-    if (!session.begun && !this.#notes.hasBegun(session)) return;
     const end = this.#notes.ended(session);
+    if (!end) return;
     for (const viewer of this.#viewers.values()) viewer.sessionEnded?.(session, end);
   }
 

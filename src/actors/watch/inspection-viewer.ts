@@ -42,6 +42,8 @@ interface Shown {
   readonly silent: boolean;
   /** It meets the conditions, and its reader knows it; until then what decides is not known. */
   told: boolean;
+  /** State before the tick that is under way. */
+  before: unknown;
   /** Of a lasting one: what happens now is shown. */
   taking: boolean;
   about: About;
@@ -96,8 +98,7 @@ export class InspectionViewer implements Viewer {
     const lasting = LASTING.has(machine);
     const wanted = this.#conditions.wantsMachine(machine);
     if (lasting && !wanted) return;
-    const subject = subjectOf(actor);
-    const verdict = this.#conditions.judge(subject);
+    const verdict = this.#conditions.none ? 'yes' : this.#conditions.judge(subjectOf(actor));
     if (verdict === 'no') return;
     if (lasting ? !wanted : !this.#choose()) return;
     const shown: Shown = {
@@ -108,6 +109,7 @@ export class InspectionViewer implements Viewer {
       existing,
       silent: !wanted,
       told: false,
+      before: undefined,
       taking: true,
       about: {},
       settled: false,
@@ -116,7 +118,7 @@ export class InspectionViewer implements Viewer {
     this.#shown.set(actor, shown);
     const subscription = actor.system.inspect((event: InspectionEvent) => this.#on(shown, event));
     shown.unsubscribe = () => subscription.unsubscribe();
-    if (verdict === 'yes') this.#introduce(shown, subject);
+    if (verdict === 'yes') this.#introduce(shown, subjectOf(actor));
   }
 
   /** Everything about it is shown, or nothing. */
@@ -145,8 +147,8 @@ export class InspectionViewer implements Viewer {
 
   #on(shown: Shown, event: InspectionEvent): void {
     if (event.type !== '@xstate.event' && event.type !== '@xstate.snapshot') return;
-    // How it began is what its introduction shows.
-    if (event.event.type === 'xstate.init') return;
+    // How it began is what its introduction shows. Supervision looks at every thread ten times a second.
+    if (event.event.type === 'xstate.init' || this.#isIdleTick(shown, event)) return;
     if (event.type === '@xstate.event') {
       if (shown.lasting) shown.taking = this.#events.choose();
       if (!this.#isTold(shown) || shown.silent) return;
@@ -167,6 +169,16 @@ export class InspectionViewer implements Viewer {
       this.#snapshot(shown, stopped ? { ...snapshot, status: 'stopped' } : snapshot, event.event);
     }
     if (over) this.#forget(shown);
+  }
+
+  /** A tick that changes no state says nothing; of one that does, the snapshot tells. */
+  #isIdleTick(shown: Shown, event: InspectionEvent & { event: { readonly type: string } }): boolean {
+    if (event.event.type !== 'tick') return false;
+    if (event.type === '@xstate.event') {
+      shown.before = (shown.actor.getSnapshot() as AnySnapshot).value;
+      return true;
+    }
+    return 'snapshot' in event && (event.snapshot as AnySnapshot).value === shown.before;
   }
 
   actorFailed(actor: object): void {

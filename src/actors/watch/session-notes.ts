@@ -12,7 +12,7 @@ import {
   M_WAIT,
   type Message,
 } from '../../protocol/index.js';
-import type { WatchedFailure, WatchedSession } from '../../runtime/index.js';
+import type { WatchedAnswer, WatchedFailure, WatchedSession } from '../../runtime/index.js';
 import type { SessionEnd } from './viewer.js';
 
 type Settled = Pick<SessionEnd, 'outcome' | 'code' | 'reason'>;
@@ -34,8 +34,7 @@ const ASKS: ReadonlySet<Message['type']> = new Set([M_REQ_NEG, M_REQ_SYN, M_NEGO
 
 export class SessionNotes {
   readonly #now: () => number;
-  /** Held as long as the actor: a connection that never becomes a session ends without a word. */
-  readonly #notes = new WeakMap<object, Notes>();
+  readonly #notes = new Map<object, Notes>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -66,21 +65,27 @@ export class SessionNotes {
     return this.#now() - askedAt;
   }
 
-  told(session: WatchedSession, failure: WatchedFailure | undefined): void {
-    if (failure?.over === false) return;
-    this.#of(session).end ??= failure
-      ? failed(failure)
-      : { outcome: WENT_WELL[session.machine] ?? 'accepted' };
+  told(session: WatchedSession, { state, failure }: WatchedAnswer): void {
+    if (state === 'offered' || failure?.over === false) return;
+    this.#of(session).end ??= state === 'failed' ? failed(failure) : { outcome: state };
   }
 
-  ended({ actor }: WatchedSession): SessionEnd {
-    const { end, peersWord, begunAt, session } = this.#notes.get(actor) ?? nothing();
+  /** Undefined: it never was more than a connection. */
+  ended({ actor, begun }: WatchedSession): SessionEnd | undefined {
+    const notes = this.#notes.get(actor);
     this.#notes.delete(actor);
+    if (!begun && notes?.begunAt === undefined) return undefined;
+    const { end, peersWord, begunAt, session } = notes ?? nothing();
     return {
       ...(end ?? peersWord ?? { outcome: 'failed' }),
       ...(begunAt === undefined ? {} : { tookMs: this.#now() - begunAt }),
       ...(session === undefined ? {} : { session }),
     };
+  }
+
+  /** Nobody watches any more: nobody will tell how they end. */
+  clear(): void {
+    this.#notes.clear();
   }
 
   #of({ actor }: WatchedSession, message?: Message): Notes {
@@ -95,17 +100,14 @@ function nothing(): Notes {
   return { begunAt: undefined, session: undefined, askedAt: undefined, end: undefined, peersWord: undefined };
 }
 
-const WENT_WELL: Readonly<Record<string, SessionEnd['outcome']>> = {
-  synchronizationSession: 'synchronized',
-  negotiationSession: 'accepted',
-};
-
 function saidBy(message: Message): Settled | undefined {
   if (message.type !== M_END) return undefined;
   return message.accept ? { outcome: 'accepted' } : { outcome: 'declined', reason: message.reason ?? '' };
 }
 
-function failed({ code, reason, detail }: WatchedFailure): Settled {
+function failed(failure: WatchedFailure | undefined): Settled {
+  if (failure === undefined) return { outcome: 'failed' };
+  const { code, reason, detail } = failure;
   if (code === ErrorCode.declined) return { outcome: 'declined', reason: reason ?? '' };
   return { outcome: 'failed', code, ...(detail === undefined || detail === '' ? {} : { reason: detail }) };
 }

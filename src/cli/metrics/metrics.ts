@@ -18,7 +18,7 @@ const SENT: Readonly<Record<string, { type: string; relayed: string }>> = {
   'discovery.sent': { type: 'M_DISCOVERY', relayed: 'no' },
   'relay.discovery.sent': { type: 'M_DISCOVERY', relayed: 'yes' },
   'flood.sent': { type: 'M_FLOOD', relayed: 'no' },
-  'flood.relay.sent': { type: 'M_FLOOD', relayed: 'yes' },
+  'relay.flood.sent': { type: 'M_FLOOD', relayed: 'yes' },
 };
 const TYPES: Readonly<Record<string, string>> = { discovery: 'M_DISCOVERY', flood: 'M_FLOOD' };
 const FLOOD_RELAY = /^flood\.relay\.(known|loop-count|memory-full|backlog|rate|relayed)$/;

@@ -1,0 +1,71 @@
+/**
+ * A build that cannot be watched, for comparison: this one, compiled, with every place cut out at which an owner may
+ * tell a watcher (`counters.watcher?.…`, src/runtime/watcher.ts). What is left of each is `void 0`.
+ */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** dist */
+const compiled = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface StrippedBuild {
+  /** Its folder of benchmarks. */
+  readonly bench: string;
+  /** Places cut out. */
+  readonly cut: number;
+  remove(): void;
+}
+
+/** Makes it beside this build, so that it finds the same packages. */
+export function buildWithoutWatching(): StrippedBuild {
+  const folder = mkdtempSync(join(compiled, 'without-watching-'));
+  let cut = 0;
+  for (const part of ['src', 'bench']) {
+    cpSync(join(compiled, part), join(folder, part), {
+      recursive: true,
+      filter: (path) => !/\.(d\.ts|map)$/.test(path),
+    });
+  }
+  for (const name of readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.js')) continue;
+    const file = join(folder, 'src', name);
+    const stripped = withoutWatching(readFileSync(file, 'utf8'));
+    if (stripped.cut === 0) continue;
+    cut += stripped.cut;
+    writeFileSync(file, stripped.code);
+  }
+  return {
+    bench: join(folder, 'bench'),
+    cut,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** The code without its calls of a watcher. Throws if one has no end: the compiler writes none such. */
+export function withoutWatching(code: string): { readonly code: string; readonly cut: number } {
+  const call = /(?:[\w#]+\.)*watcher\?\.\w+\(/g;
+  let out = '';
+  let from = 0;
+  let cut = 0;
+  for (let match = call.exec(code); match; match = call.exec(code)) {
+    const end = endOfCall(code, call.lastIndex);
+    out += `${code.slice(from, match.index)}void 0`;
+    from = end;
+    call.lastIndex = end;
+    cut++;
+  }
+  return { code: out + code.slice(from), cut };
+}
+
+/** Behind the bracket that closes the one before `start`; what stands in quotes is passed over. */
+function endOfCall(code: string, start: number): number {
+  let depth = 1;
+  for (let i = start; i < code.length; i++) {
+    const char = code[i]!;
+    if (char === '(') depth++;
+    else if (char === ')' && --depth === 0) return i + 1;
+    else if (char === "'" || char === '"' || char === '`') i = code.indexOf(char, i + 1);
+  }
+  throw new Error(`a call has no end: ${code.slice(start - 40, start)}`);
+}
