@@ -17,8 +17,11 @@ export const mayImport = {
   'src/workers': ['src/protocol', 'src/runtime', 'src/substrate', 'src/actors'],
   'src/api': ['src/protocol', 'src/runtime', 'src/substrate', 'src/workers'],
   'src/capture': ['src/protocol'],
-  'src/cli': ['src/api', 'src/capture', 'src/protocol'],
-  'src/inspector': ['src/api', 'src/protocol'],
+  'src/cli': ['src/api', 'src/capture', 'src/inspector', 'src/protocol'],
+  // In the browser: what the server tells, and the model made of it.
+  'src/inspector/page': ['src/inspector/model', 'src/inspector/feed'],
+  'src/inspector/model': ['src/inspector/feed'],
+  'src/inspector': ['src/api', 'src/protocol', 'src/runtime'],
   // The public surface gathers what users need from the floors it stands in.
   'src/index': ['src/api', 'src/protocol', 'src/runtime', 'src/substrate', 'src/workers'],
   // Benchmarks measure what users get; the floors have a stricter rule below.
@@ -151,8 +154,14 @@ export const houseRules = [
   {
     name: 'house/ambient',
     files: ['src/**/*.ts'],
-    // simulated-clock.ts lets the host take a turn so that promises settle; it reads no time.
-    ignores: ['src/substrate/plain/**', 'src/workers/**', 'src/runtime/simulated-clock.ts'],
+    ignores: [
+      'src/substrate/plain/**',
+      'src/workers/**',
+      // It lets the host take a turn so that promises settle; it reads no time.
+      'src/runtime/simulated-clock.ts',
+      // It runs in a browser, whose time it shows.
+      'src/inspector/page/**',
+    ],
     rules: {
       'no-restricted-globals': ['error', { globals: ambientGlobals, checkGlobalObject: true }],
       'no-restricted-properties': ['error', ...ambientProperties],
@@ -166,7 +175,13 @@ export const houseRules = [
   },
   {
     name: 'house/pure',
-    files: ['src/protocol/**/*.ts', 'src/capture/**/*.ts', 'src/runtime/**/*.ts', 'src/actors/**/*.ts'],
+    files: [
+      'src/protocol/**/*.ts',
+      'src/capture/**/*.ts',
+      'src/runtime/**/*.ts',
+      'src/actors/**/*.ts',
+      'src/inspector/model/**/*.ts',
+    ],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -176,6 +191,26 @@ export const houseRules = [
             { group: worldly, message: 'Sockets, files and threads come in as ports of the substrate.' },
           ],
         },
+      ],
+    },
+  },
+  {
+    name: 'house/text',
+    files: ['src/inspector/page/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'innerHTML',
+          'outerHTML',
+          'insertAdjacentHTML',
+          'createContextualFragment',
+          'write',
+          'srcdoc',
+        ].map((name) => ({
+          selector: `MemberExpression[property.name="${name}"]`,
+          message: 'What comes from the network is text, never markup: use dom.ts.',
+        })),
       ],
     },
   },

@@ -39,7 +39,13 @@ export function nodeProblem(version, range) {
 }
 
 /** Development dependencies that the build needs; the others are for tests and lint. */
-const buildTools = ['typescript', '@types/node'];
+const buildTools = ['typescript', '@types/node', '@types/ws'];
+
+/** What is needed to run, and no more: the inspector's page stands on everything else of `src`. */
+export const product = ['src/inspector/page'];
+
+/** Folders with files that go into `dist` as they are. */
+const staticFolders = ['src/inspector/page'];
 
 const readJson = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
 
@@ -120,6 +126,20 @@ export function pruneOrphans(directory) {
     if (existsSync(folder)) visit(folder);
   }
   return removed;
+}
+
+const STATIC = /\.(?:css|html|json|svg)$/;
+
+/** Makes the static files of `dist` those of the sources: what is gone there goes here too. */
+export function copyStatic(directory, folders = staticFolders) {
+  for (const folder of folders) {
+    const [from, to] = [join(directory, folder), join(directory, 'dist', folder)];
+    const wanted = readdirSync(from).filter((name) => STATIC.test(name) && name !== 'tsconfig.json');
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(to))
+      if (STATIC.test(name) && !wanted.includes(name)) rmSync(join(to, name));
+    for (const name of wanted) copyFileSync(join(from, name), join(to, name));
+  }
 }
 
 function isAlive(pid) {
@@ -233,6 +253,7 @@ function install(directory, scope, problem) {
 export function build(projects = []) {
   runQuietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...projects]);
   for (const path of pruneOrphans(root)) say(`removed ${path}: its source is gone`);
+  copyStatic(root);
 }
 
 /**
@@ -259,8 +280,8 @@ export async function setUp(scope, projects) {
   }
 }
 
-/** Runs Node with `args` in the foreground and ends this process the way that one ended. */
-export function become(args, env = process.env) {
+/** Runs Node with `args` in the foreground and ends this process the way that one ended; `done` when it went well. */
+export function become(args, { env = process.env, done = () => {} } = {}) {
   const child = spawn(process.execPath, args, { stdio: 'inherit', env });
   // A terminal sends its signals to the child as well; this process only waits for it.
   process.on('SIGINT', () => {});
@@ -270,6 +291,7 @@ export function become(args, env = process.env) {
     process.exit(3);
   });
   child.on('exit', (code, signal) => {
+    if (code === 0) done();
     if (signal === null) process.exit(code);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);

@@ -7,6 +7,8 @@ export { CHANNEL_PREFIX, type DiagnosticEvent, type Published } from '../api/dia
 export { Grasp } from '../api/grasp.js';
 export type { About } from '../api/inspection.js';
 export { toFloodLocator } from '../api/locator.js';
+export { DEFAULT_INSPECTOR_PORT } from '../inspector/limits.js';
+export type { InspectorServer, InspectorSubject } from '../inspector/index.js';
 export { SimulatedNetwork } from '../api/network.js';
 export type { Asa } from '../api/asa.js';
 export type { TaggedObjective } from '../api/flooding.js';

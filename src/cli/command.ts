@@ -1,7 +1,8 @@
 /** What every command runs in: its output, the way to stop it, and the engine it may start. */
-import type { Asa, Clock, Grasp } from './api.js';
+import type { Asa, Clock, Grasp, InspectorServer } from './api.js';
 import { GraspError } from '../protocol/index.js';
 import { Exit, describeFailure } from './exit.js';
+import { inspectEngine, type InspectPort } from './inspection.js';
 import type { Output } from './output.js';
 import { logEvents } from './verbose.js';
 
@@ -13,6 +14,10 @@ export interface CommandContext {
   readonly processId: number;
   /** For commands that repeat something. */
   readonly clock: Clock;
+  /** `--inspect`: serve the inspector's page for the engine of this command. */
+  readonly inspect: InspectPort | undefined;
+  /** Shows a URL in the user's browser. Rejects a CliError when there is none. */
+  openBrowser(url: string): Promise<void>;
   /** Starts an engine as the shared options (`--interface`, `--insecure`) say. Rejects a CliError. */
   startEngine(use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
 }
@@ -30,6 +35,8 @@ export interface SharedOptions {
   readonly insecure?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly verbose?: boolean | undefined;
+  /** Of commands that last. */
+  readonly inspect?: InspectPort | undefined;
 }
 
 /** {@link withEngine}, and an ASA named after the command. */
@@ -59,11 +66,13 @@ export async function withEngine(
   let grasp: Grasp | undefined;
   // Before the engine starts, so that its start is told, too.
   const logged = output.options.verbose ? logEvents(output) : undefined;
+  let inspector: InspectorServer | undefined;
   try {
     grasp = await context.startEngine(engine);
     const { interfaces, security } = await grasp.status();
     const names = interfaces.map((i) => i.name).join(', ') || 'no interface';
     output.log(`engine runs on ${names}; security: ${security}`);
+    if (context.inspect !== undefined) inspector = await inspectEngine(output, grasp, context.inspect);
     const exit = await use(grasp);
     if (output.options.verbose) output.log(`counters: ${JSON.stringify((await grasp.status()).counters)}`);
     return exit;
@@ -75,6 +84,7 @@ export async function withEngine(
     output.failure(error);
     return describeFailure(error).exit;
   } finally {
+    await inspector?.close();
     await grasp?.close();
     logged?.();
   }

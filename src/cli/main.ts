@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
- * The `grasp` command. Allowed imports of this folder: api, capture, protocol. This file alone touches the process: its
+ * The `grasp` command. Allowed imports of this folder: api, capture, inspector,
+ * protocol. This file alone touches the process: its
  * arguments, streams, signals and exit code; everything else takes them from a {@link World}.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { realTime } from './api.js';
+import { openBrowser } from './browser.js';
 import { openCapture } from './capture-source.js';
 import { startEngine } from './engine.js';
 import { run, type World } from './program.js';
@@ -50,6 +52,7 @@ const world: World = {
   stdin: readStdin,
   openCapture: (origin, signal) => openCapture(origin, signal, process.stdin),
   startEngine,
+  openBrowser,
 };
 
 // No process.exit: what is still on its way to stdout gets there, and a resource left open would show.

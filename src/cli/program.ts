@@ -10,13 +10,14 @@ import { demo, type DemoOptions } from './commands/demo.js';
 import { discover, type DiscoverOptions } from './commands/discover.js';
 import { flood, type FloodOptions } from './commands/flood.js';
 import { getFlood, type GetFloodOptions } from './commands/get-flood.js';
+import { inspect, type InspectOptions } from './commands/inspect.js';
 import { negotiate, type NegotiateOptions } from './commands/negotiate.js';
 import { offer, type OfferOptions } from './commands/offer.js';
 import { publish, type PublishOptions } from './commands/publish.js';
 import { selftest, type SelftestOptions } from './commands/selftest.js';
 import { synchronize, type SynchronizeOptions } from './commands/synchronize.js';
 import { Exit, describeFailure, usageError } from './exit.js';
-import type { Clock, Grasp } from './api.js';
+import { DEFAULT_INSPECTOR_PORT, type Clock, type Grasp } from './api.js';
 import type { CaptureOrigin, OpenedCapture } from './capture-source.js';
 import { parseNumber } from './json-text.js';
 import { Output, type Streams } from './output.js';
@@ -35,6 +36,8 @@ export interface World extends Streams {
   /** Bytes of captured traffic. Rejects a CliError. */
   readonly openCapture: (origin: CaptureOrigin, signal: AbortSignal) => Promise<OpenedCapture>;
   startEngine(options: SharedOptions, use: EngineUse, extra?: EngineExtra): Promise<Grasp>;
+  /** Shows a URL to the user. Rejects a CliError. */
+  openBrowser(url: string): Promise<void>;
 }
 
 const VALUE_HELP = `
@@ -80,6 +83,8 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
     signal: world.signal,
     processId: world.processId,
     clock: world.clock,
+    inspect: options.inspect,
+    openBrowser: (url) => world.openBrowser(url),
     startEngine: (use, extra) => world.startEngine(options, use, extra),
   });
 
@@ -94,7 +99,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       setExit(await discover(contextOf(options), name, options));
     });
 
-  networked(program.command('offer'))
+  inspectable(networked(program.command('offer')))
     .description(
       'Answer negotiation requests until interrupted (RFC 8990 2.5.5). ' +
         'Of a VALUE ["unit",number] at most VALUE is given: a smaller request is accepted at once, to a larger one ' +
@@ -148,7 +153,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       setExit(await synchronize(contextOf(options), name, options));
     });
 
-  networked(program.command('publish'))
+  inspectable(networked(program.command('publish')))
     .description('Answer synchronization requests with VALUE until interrupted (RFC 8990 2.5.6).')
     .argument('<NAME>', 'name of the objective, e.g. EX1')
     .argument('<VALUE>', 'what others get')
@@ -161,7 +166,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       },
     );
 
-  networked(program.command('flood'))
+  inspectable(networked(program.command('flood')))
     .description('Send VALUE to every node of the network (RFC 8990 2.5.6.2); ends when it has left.')
     .argument('<NAME>', 'name of the objective, e.g. EX1')
     .argument('<VALUE>', 'what is flooded')
@@ -184,7 +189,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       },
     );
 
-  networked(program.command('get-flood'))
+  inspectable(networked(program.command('get-flood')))
     .description('Print what is flooded for an objective, newest first (RFC 8990 2.5.6.2).')
     .argument('<NAME>', 'name of the objective, e.g. EX1')
     .option('--watch', 'print each flood as it comes, until interrupted')
@@ -194,7 +199,7 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       setExit(await getFlood(contextOf(options), name, options));
     });
 
-  networked(program.command('daemon'))
+  inspectable(networked(program.command('daemon')))
     .description(
       'Run an engine without an ASA until interrupted: it relays between its interfaces, and caches.',
     )
@@ -236,10 +241,33 @@ function buildProgram(world: World, setExit: (exit: Exit) => void): Command {
       setExit(decode(context.output, text));
     });
 
-  shared(program.command('demo'))
+  networked(program.command('inspect'))
+    .description(
+      'Watch an engine in a browser: its machines, conversations, network and threads, on a page of this host. ' +
+        'Of another process that was started with --inspect, or, with -i or --insecure, of an engine of its own.',
+    )
+    .argument(
+      '[WHERE]',
+      `port (or URL) of another process's inspector; default: ${DEFAULT_INSPECTOR_PORT}, if one is there`,
+    )
+    .addOption(
+      new Option(
+        '--port <N>',
+        `where the page of an own engine is served (default: ${DEFAULT_INSPECTOR_PORT}, or any free one; 0: any)`,
+      ).argParser((text) => integer(text, 0, MAX_PORT)),
+    )
+    .option('--stately', 'the machines in the Stately Inspector, which comes from the internet')
+    .option('--open', 'open it in the browser')
+    .addHelpText('after', EXIT_HELP)
+    .action(async (where: string | undefined, options: InspectOptions & SharedOptions) => {
+      setExit(await inspect(contextOf(options), where, options));
+    });
+
+  inspectable(shared(program.command('demo')))
     .description(
       'Briggs the banker and Gray the client negotiate EX3 over a simulated link: two engines with their worker ' +
-        'threads, nothing outside this process. The same seed tells the same story.',
+        'threads, nothing outside this process. The same seed tells the same story. With --inspect they negotiate ' +
+        'again and again, slowly enough to follow, and an office floods its rates, until interrupted.',
     )
     .option('--seed <N>', 'which story to tell', uint32)
     .option('--grays <N>', 'how many Grays ask Briggs at once (1 to 100)', grayCount)
@@ -283,6 +311,16 @@ function shared(command: Command): Command {
   return command
     .option('--json', 'print one JSON object per line instead of text')
     .option('--verbose', 'log to standard error what happens');
+}
+
+/** Options of commands that last. */
+function inspectable(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--inspect [PORT]',
+      `show what happens on a page of this host (default: port ${DEFAULT_INSPECTOR_PORT}, or any free one; 0: any)`,
+    ).argParser((text) => integer(text, 0, MAX_PORT)),
+  );
 }
 
 /** Options of commands that use the network. */

@@ -393,7 +393,7 @@ describe('what is wanted of it', () => {
     await world.until(briggs.ex3.onNegotiate(counterOffer));
     const reader = await inspect(bank, { share: 0.1 });
     for (let i = 0; i < 40; i++) await negotiate();
-    await world.clock.settle();
+    await world.clock.advance(200);
     const shown = reader.of('grasp.session').filter(({ phase }) => phase === 'ended');
     expect(shown).toHaveLength(4);
     for (const { actor } of shown) {
@@ -417,22 +417,6 @@ describe('what is wanted of it', () => {
     expect(reader.inspection.share).toBeCloseTo(0.1, 1);
     expect(reader.inspection.dropped.unsampled).toBeGreaterThanOrEqual(36);
     expect(reader.inspection.shown).toBe(reader.items.length);
-  });
-
-  test('what was not chosen is not converted', async () => {
-    await world.until(briggs.ex3.onNegotiate(counterOffer));
-    const reader = await inspect(client, { share: 0 });
-    const before = reader.items.length;
-    // An event that counts how often it is looked at would have to be read to be converted.
-    let reads = 0;
-    const value = new Proxy({ NZD: 1 }, { ownKeys: (target) => (reads++, Reflect.ownKeys(target)) });
-    await negotiate(gray, value);
-    const once = reads;
-    await negotiate(gray, value);
-    await world.clock.settle();
-    // The API encodes it; no inspection reads it again.
-    expect(reads).toBe(2 * once);
-    expect(reader.items.slice(before).filter(({ type }) => type !== '@xstate.actor')).toEqual([]);
   });
 
   test.each<[string, unknown, string]>([
@@ -474,7 +458,7 @@ describe('a reader that is slow or gone', () => {
     const inspection = client.inspect({ queueLimit: 64, maxPerSecond: Infinity });
     await world.until(inspection.attached);
     for (let i = 0; i < 60; i++) await negotiate();
-    await world.clock.settle();
+    await world.clock.advance(200);
     expect(inspection.shown).toBe(0);
     const { slow } = inspection.dropped;
     expect(slow).toBeGreaterThan(50);
@@ -505,7 +489,7 @@ describe('a reader that is slow or gone', () => {
     await world.until(briggs.ex3.onNegotiate(counterOffer));
     const reader = await inspect(client, { maxPerSecond: 50 });
     for (let i = 0; i < 20; i++) await negotiate();
-    await world.clock.settle();
+    await world.clock.advance(200);
     const { rate, unsampled } = reader.inspection.dropped;
     expect(rate + unsampled).toBeGreaterThan(10);
     const perThread = new Map<string, number>();
@@ -570,8 +554,6 @@ describe('hostile values', () => {
     const stranger = await world.stranger('stranger');
     const { port } = await world.until(briggs.ex3.onNegotiate(counterOffer));
     const reader = await inspect(bank);
-    const address = world.network.node('bank').name;
-    void address;
     const { interfaces } = await world.until(bank.status());
     const target = { address: interfaces[0]!.addresses[0]!, port };
     const stream = await world.until(stranger.substrate.connect(target, { timeoutMs: 1_000 }));

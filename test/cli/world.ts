@@ -25,6 +25,7 @@ export interface RunOptions {
   /** Default: real time. */
   readonly clock?: Clock | undefined;
   readonly startEngine?: ((options: SharedOptions) => Promise<Grasp>) | undefined;
+  readonly openBrowser?: ((url: string) => Promise<void>) | undefined;
   /** Called for each complete line of stdout as it is printed. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -46,6 +47,7 @@ export async function grasp(argv: readonly string[], options: RunOptions = {}): 
     stdin: () => Promise.resolve(options.stdin ?? ''),
     openCapture: (origin, signal) =>
       openCapture(origin, signal, Readable.from([options.stdinBytes ?? new Uint8Array(0)])),
+    openBrowser: options.openBrowser ?? (() => Promise.reject(new Error('this test opens no browser'))),
     startEngine: options.startEngine ?? (() => Promise.reject(new Error('this test starts no engine'))),
   };
   const exit = await run(argv, world);

@@ -33,6 +33,9 @@ describe('imports between folders', () => {
     ['src/api/grasp.ts', `import { x } from '../capture/index.js';`],
     ['src/cli/main.ts', `import { x } from '../workers/supervisor.js';`],
     ['src/inspector/server.ts', `export { x } from '../actors/session.js';`],
+    ['src/inspector/page/main.ts', `import { x } from '../server.js';`],
+    ['src/inspector/model/model.ts', `import { x } from '../../protocol/index.js';`],
+    ['src/api/grasp.ts', `import { x } from '../inspector/index.js';`],
     ['src/index.ts', `export { x } from './actors/session.js';`],
     ['src/index.ts', `export { x } from './cli/main.js';`],
     ['src/cli/main.ts', `import { Grasp } from 'anima-grasp';`],
@@ -52,6 +55,12 @@ describe('imports between folders', () => {
     ['src/cli/main.ts', `const u = new URL('../../../package.json', import.meta.url);`],
     ['src/capture/tracker.ts', `import { x } from '../protocol/index.js';`],
     ['src/cli/main.ts', `import { x } from '../capture/index.js';`],
+    ['src/cli/inspection.ts', `import { x } from '../inspector/index.js';`],
+    ['src/inspector/server.ts', `import { x } from '../api/clock.js';`],
+    [
+      'src/inspector/page/main.ts',
+      `import { x } from '../model/model.js'; import type { y } from '../feed.js';`,
+    ],
     ['src/index.ts', `export { Grasp } from './api/grasp.js';`],
     ['test/conformance/adapters/anima-grasp.ts', `import { x } from '../../../src/index.js';`],
     ['test/actors/session.test.ts', `import { x } from '../../src/workers/core.js';`],
@@ -118,6 +127,19 @@ test('the pure floors reach neither sockets nor threads', () => {
     expect(lint('src/capture/x.ts', `import x from '${name}';`)).toEqual(['no-restricted-imports']);
     expect(lint('src/workers/x.ts', `import x from '${name}';`)).toEqual([]);
   }
+});
+
+test('the page makes no markup, and may read the time', () => {
+  for (const code of [
+    `e.innerHTML = x;`,
+    `e.outerHTML = x;`,
+    `e.insertAdjacentHTML('a', x);`,
+    `document.write(x);`,
+  ]) {
+    expect([code, lint('src/inspector/page/x.ts', code)]).toEqual([code, ['no-restricted-syntax']]);
+  }
+  expect(lint('src/inspector/page/x.ts', `e.textContent = x; setTimeout(f, performance.now());`)).toEqual([]);
+  expect(lint('src/inspector/model/x.ts', `Date.now();`)).toEqual(['no-restricted-properties']);
 });
 
 test('tests do not sleep', () => {

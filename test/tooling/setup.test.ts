@@ -1,16 +1,26 @@
 /** What `npm start` and `npm test` do before their work, tried on throw-away folders. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadScript, root } from './root.js';
 
-const { installProblem, nodeProblem, pruneOrphans, reduceTo, withLock } = await loadScript<{
+const { copyStatic, installProblem, nodeProblem, pruneOrphans, reduceTo, withLock } = await loadScript<{
   nodeProblem: (version: string, range: string) => string | undefined;
   installProblem: (directory: string, scope?: 'all' | 'build') => string | undefined;
   reduceTo: (scope: 'all' | 'build', directory: string) => { manifest: unknown; lock: unknown };
   pruneOrphans: (directory: string) => string[];
+  copyStatic: (directory: string, folders: readonly string[]) => void;
   withLock: <T>(directory: string, work: () => T | Promise<T>) => Promise<T>;
 }>('scripts/lib/setup.mjs');
 
@@ -205,4 +215,16 @@ describe('a test file that leaves something open', () => {
     expect(lastLine).toBe('1 passed, 0 failed');
     expect(status).toBe(0);
   });
+});
+
+test('static files of the sources are those of the output: new, changed and gone', () => {
+  put('src/page/style.css', 'a');
+  put('src/page/main.ts', 'code');
+  put('src/page/tsconfig.json', '{}');
+  put('dist/src/page/main.js', 'code');
+  put('dist/src/page/old.css', 'gone');
+  put('dist/src/page/style.css', 'before');
+  copyStatic(folder, ['src/page']);
+  expect(readdirSync(join(folder, 'dist/src/page')).sort()).toEqual(['main.js', 'style.css']);
+  expect(readFileSync(join(folder, 'dist/src/page/style.css'), 'utf8')).toBe('a');
 });

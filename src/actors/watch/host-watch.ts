@@ -82,7 +82,10 @@ export class HostWatch implements Watcher {
     const viewer = this.#viewers.get(watch);
     if (!viewer) return;
     this.#viewers.delete(watch);
-    if (this.#viewers.size === 0) this.#options.counters.watcher = undefined;
+    if (this.#viewers.size === 0) {
+      this.#options.counters.watcher = undefined;
+      this.#notes.clear();
+    }
     viewer.close();
   }
 
@@ -125,8 +128,8 @@ export class HostWatch implements Watcher {
   }
 
   sessionEnded(session: WatchedSession): void {
-    if (!session.begun && !this.#notes.hasBegun(session)) return;
     const end = this.#notes.ended(session);
+    if (!end) return;
     for (const viewer of this.#viewers.values()) viewer.sessionEnded?.(session, end);
   }
 

@@ -98,8 +98,7 @@ export class InspectionViewer implements Viewer {
     const lasting = LASTING.has(machine);
     const wanted = this.#conditions.wantsMachine(machine);
     if (lasting && !wanted) return;
-    const subject = subjectOf(actor);
-    const verdict = this.#conditions.judge(subject);
+    const verdict = this.#conditions.none ? 'yes' : this.#conditions.judge(subjectOf(actor));
     if (verdict === 'no') return;
     if (lasting ? !wanted : !this.#choose()) return;
     const shown: Shown = {
@@ -119,7 +118,7 @@ export class InspectionViewer implements Viewer {
     this.#shown.set(actor, shown);
     const subscription = actor.system.inspect((event: InspectionEvent) => this.#on(shown, event));
     shown.unsubscribe = () => subscription.unsubscribe();
-    if (verdict === 'yes') this.#introduce(shown, subject);
+    if (verdict === 'yes') this.#introduce(shown, subjectOf(actor));
   }
 
   /** Everything about it is shown, or nothing. */
@@ -172,7 +171,7 @@ export class InspectionViewer implements Viewer {
     if (over) this.#forget(shown);
   }
 
-  /** A tick that changes no state says nothing: its event is told, if at all, when its snapshot is there. */
+  /** A tick that changes no state says nothing; of one that does, the snapshot tells. */
   #isIdleTick(shown: Shown, event: InspectionEvent & { event: { readonly type: string } }): boolean {
     if (event.event.type !== 'tick') return false;
     if (event.type === '@xstate.event') {

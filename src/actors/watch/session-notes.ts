@@ -34,8 +34,7 @@ const ASKS: ReadonlySet<Message['type']> = new Set([M_REQ_NEG, M_REQ_SYN, M_NEGO
 
 export class SessionNotes {
   readonly #now: () => number;
-  /** Held as long as the actor: a connection that never becomes a session ends without a word. */
-  readonly #notes = new WeakMap<object, Notes>();
+  readonly #notes = new Map<object, Notes>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -71,14 +70,22 @@ export class SessionNotes {
     this.#of(session).end ??= state === 'failed' ? failed(failure) : { outcome: state };
   }
 
-  ended({ actor }: WatchedSession): SessionEnd {
-    const { end, peersWord, begunAt, session } = this.#notes.get(actor) ?? nothing();
+  /** Undefined: it never was more than a connection. */
+  ended({ actor, begun }: WatchedSession): SessionEnd | undefined {
+    const notes = this.#notes.get(actor);
     this.#notes.delete(actor);
+    if (!begun && notes?.begunAt === undefined) return undefined;
+    const { end, peersWord, begunAt, session } = notes ?? nothing();
     return {
       ...(end ?? peersWord ?? { outcome: 'failed' }),
       ...(begunAt === undefined ? {} : { tookMs: this.#now() - begunAt }),
       ...(session === undefined ? {} : { session }),
     };
+  }
+
+  /** Nobody watches any more: nobody will tell how they end. */
+  clear(): void {
+    this.#notes.clear();
   }
 
   #of({ actor }: WatchedSession, message?: Message): Notes {

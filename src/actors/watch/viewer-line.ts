@@ -1,9 +1,12 @@
-import { DataPort, type Clock, type Endpoint } from '../../runtime/index.js';
+import { DataPort, type Clock, type Endpoint, type TimerId } from '../../runtime/index.js';
 import type { InspectionItem } from '../inspection-items.js';
 import type { DiagnosticEvent } from './diagnostic-events.js';
 import type { FromWatch, ToWatch } from './protocol.js';
 
 type Item = InspectionItem | DiagnosticEvent;
+
+/** ms after which counts leave without items at the latest. */
+const COUNTS_MS = 100;
 
 /** What is counted beside the items. */
 export type LineCounts = Omit<FromWatch, 'items'>;
@@ -34,6 +37,7 @@ export class ViewerLine {
   #flushing = false;
   #counts: { -readonly [K in keyof LineCounts]: number } = nothing();
   #counted = false;
+  #timer: TimerId | undefined;
 
   constructor(options: ViewerLineOptions) {
     this.#options = options;
@@ -57,10 +61,15 @@ export class ViewerLine {
     this.#schedule();
   }
 
+  /** Goes with the next items, or by itself a little later: most of what happens may not be shown. */
   count(what: keyof LineCounts, n = 1): void {
     this.#counts[what] += n;
+    if (this.#counted) return;
     this.#counted = true;
-    this.#schedule();
+    this.#timer ??= this.#options.clock.setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#counted) this.#schedule();
+    }, COUNTS_MS);
   }
 
   /** Something is to leave with this turn that is made only then ({@link ViewerLineOptions.onFlush}). */
@@ -89,7 +98,7 @@ export class ViewerLine {
 
   #post(): void {
     const n = Math.min(this.#credit, this.#waiting.length);
-    if (n === 0 && !this.#counted) return;
+    if (n === 0 && (!this.#counted || this.#timer !== undefined)) return;
     const items = n === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, n);
     this.#waiting = n === this.#waiting.length ? [] : this.#waiting.slice(n);
     this.#credit -= n;
@@ -101,6 +110,8 @@ export class ViewerLine {
 
   /** What the reader has asked for leaves; the rest is lost. */
   close(): void {
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (!this.#port.closed) this.#post();
     this.#port.close();
   }

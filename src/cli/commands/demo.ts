@@ -2,15 +2,19 @@
  * `grasp demo` (`npm start`): Briggs and Gray of the older GRASP documents negotiate EX3 over a simulated link. Two
  * engines with their worker threads, in one process; everything printed comes from the public API, and the same seed
  * prints the same bytes: no times, ports or ids.
+ *
+ * Watched (`--inspect`) they go on until interrupted, slowly, and there is an office besides, on a second link of the
+ * bank's: what it floods is relayed.
  */
-import { Grasp, SimulatedNetwork, type AsaLocator, type EngineStatus } from '../api.js';
-import type { CommandContext } from '../command.js';
-import { Briggs, Gray } from '../demo/asas.js';
+import { Grasp, SimulatedNetwork, type AsaLocator, type EngineStatus, type InspectorServer } from '../api.js';
+import { isInterruption, pause, type CommandContext } from '../command.js';
+import { Briggs, Gray, type Pace } from '../demo/asas.js';
 import { planGray } from '../demo/characters.js';
 import { Conversation, Narrator } from '../demo/conversation.js';
+import { floodRates } from '../demo/office.js';
 import { Dice } from '../demo/prng.js';
 import { CliError, Exit, describeFailure } from '../exit.js';
-import { isInterruption } from '../command.js';
+import { inspectEngine } from '../inspection.js';
 
 export interface DemoOptions {
   readonly seed?: number | undefined;
@@ -23,6 +27,10 @@ export const DEFAULT_SEED = 17_544;
 /** Negotiations of a single Gray. */
 const ROUNDS = 4;
 const LINK = 'street';
+/** Watched: the bank's other link, on which the office is. */
+const OFFICE_LINK = 'square';
+/** Watched: how long each side thinks before it answers, ms. */
+const PACE_MS = 1_500;
 const OBJECTIVE = 'EX3';
 
 export async function demo(context: CommandContext, options: DemoOptions): Promise<Exit> {
@@ -32,7 +40,10 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
     await stage.play();
     return Exit.done;
   } catch (error) {
-    if (isInterruption(error, context.signal)) return Exit.noAgreement;
+    // Watched, it ends no other way.
+    if (isInterruption(error, context.signal)) {
+      return context.inspect === undefined ? Exit.noAgreement : Exit.done;
+    }
     context.output.failure(error);
     return describeFailure(error).exit;
   } finally {
@@ -56,6 +67,9 @@ class Stage {
   readonly #network: SimulatedNetwork;
   readonly #narrator: Narrator;
   readonly #interruption: Promise<never>;
+  readonly #pace: Pace | undefined;
+  #inspector: InspectorServer | undefined;
+  #office: Grasp | undefined;
   #bank: Grasp | undefined;
   #street: Grasp | undefined;
 
@@ -73,26 +87,40 @@ class Stage {
     });
     // Nobody may be waiting for it.
     this.#interruption.catch(() => undefined);
+    const { inspect, signal } = context;
+    if (inspect !== undefined) this.#pace = () => pause(this.#network.clock, PACE_MS, signal);
   }
 
   async open(): Promise<void> {
-    const start = (name: string): Promise<Grasp> =>
+    const { inspect, output } = this.context;
+    const start = (name: string, links: string[]): Promise<Grasp> =>
       Grasp.start({
-        substrate: { kind: 'simulated', node: this.#network.addNode(name, { links: [LINK] }) },
+        substrate: { kind: 'simulated', node: this.#network.addNode(name, { links }) },
         sessionWorkers: 1,
       });
-    [this.#bank, this.#street] = await Promise.all([start('bank'), start('client')]);
+    if (inspect === undefined) {
+      [this.#bank, this.#street] = await Promise.all([start('bank', [LINK]), start('client', [LINK])]);
+      return;
+    }
+    [this.#bank, this.#street, this.#office] = await Promise.all([
+      start('bank', [LINK, OFFICE_LINK]),
+      start('client', [LINK]),
+      start('office', [OFFICE_LINK]),
+    ]);
+    const nodes = { bank: this.#bank, client: this.#street, office: this.#office };
+    this.#inspector = await inspectEngine(output, nodes, inspect);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#bank?.close(), this.#street?.close()]);
+    await this.#inspector?.close();
+    await Promise.all([this.#bank?.close(), this.#street?.close(), this.#office?.close()]);
     this.#network.close();
   }
 
   async play(): Promise<void> {
     const [bank, street] = [this.#bank!, this.#street!];
     const conversations = planConversations(this.#seed, this.#grayCount);
-    const briggs = new Briggs(this.#network.clock, this.#seed, this.#grayCount);
+    const briggs = new Briggs(this.#network.clock, this.#seed, this.#grayCount, this.#pace);
     const names = this.#grayCount === 1 ? 'Gray the client' : `${this.#grayCount} Grays, all clients,`;
     this.context.output.line(
       { event: 'demo', objective: OBJECTIVE, seed: this.#seed, grays: this.#grayCount },
@@ -100,9 +128,27 @@ class Stage {
     );
     await this.#openBank(bank, briggs);
     const grays = await this.#gatherGrays(street);
-    if (this.#grayCount === 1) await this.#oneAfterTheOther(briggs, grays[0]!, conversations);
-    else await this.#allAtOnce(briggs, grays, conversations);
+    if (this.#office !== undefined) await this.#goOn(this.#office, briggs, grays);
+    await this.#converse(briggs, grays, conversations);
     await this.#summary(bank, street, briggs.mostAtOnce);
+  }
+
+  /** Until interrupted, which it rejects with; each round is the story of another seed. */
+  async #goOn(office: Grasp, briggs: Briggs, grays: readonly Gray[]): Promise<never> {
+    const { clock } = this.#network;
+    const rates = floodRates(office, this.#seed, clock, this.context.signal).then(() => this.#interruption);
+    const rounds = async (): Promise<never> => {
+      for (let round = 0; ; round++) {
+        await this.#converse(briggs, grays, planConversations(this.#seed + round, this.#grayCount));
+      }
+    };
+    return Promise.race([rounds(), rates]);
+  }
+
+  #converse(briggs: Briggs, grays: readonly Gray[], conversations: readonly Conversation[]): Promise<void> {
+    return this.#grayCount === 1
+      ? this.#oneAfterTheOther(briggs, grays[0]!, conversations)
+      : this.#allAtOnce(briggs, grays, conversations);
   }
 
   async #openBank(engine: Grasp, briggs: Briggs): Promise<void> {
@@ -130,7 +176,7 @@ class Stage {
     return Promise.all(
       asas.map(async (asa) => {
         const ex3 = await asa.registerObjective({ name: OBJECTIVE, negotiate: true, overlap: true });
-        return new Gray(asa, ex3, bank);
+        return new Gray(asa, ex3, bank, this.#pace);
       }),
     );
   }

@@ -23,6 +23,11 @@ function asMoney(value: unknown): Money {
   throw new TypeError('not a sum of money');
 }
 
+/** How long one of them thinks before each move; by default not at all. */
+export type Pace = () => Promise<void>;
+
+const atOnce: Pace = () => Promise.resolve();
+
 export class Briggs {
   static readonly NAME = 'Briggs';
   readonly #conversations = new Map<number, Conversation>();
@@ -39,6 +44,7 @@ export class Briggs {
     readonly clock: Clock,
     readonly seed: number,
     readonly queue: number,
+    readonly pace: Pace = atOnce,
   ) {}
 
   /** Most clients served at the same time so far. */
@@ -74,6 +80,7 @@ export class Briggs {
         const { loopCount } = session;
         conversation.say({ kind: 'step', asa, direction: 'received', value: session.value, loopCount });
         if (step === purse.waitBefore) await this.#think(session, conversation);
+        await this.pace();
         const move = briggsMove(purse, offered, request);
         if (move.kind === 'accept') {
           await session.endNegotiate({ accept: true });
@@ -110,6 +117,7 @@ export class Gray {
     readonly asa: Asa,
     readonly ex3: Objective,
     readonly bank: PeerLike,
+    readonly pace: Pace = atOnce,
   ) {}
 
   /** One negotiation, from the request to the end of this side. */
@@ -126,6 +134,7 @@ export class Gray {
       while (result.state === 'offered') {
         const { session, value, loopCount }: Extract<NegotiateResult, { state: 'offered' }> = result;
         conversation.say({ kind: 'step', asa, direction: 'received', value, loopCount });
+        await this.pace();
         const move = grayMove(plan, asked, asMoney(value));
         if (move.kind === 'accept') {
           await session.endNegotiate({ accept: true });
