@@ -26,6 +26,8 @@ type Scope = ActorScope<CompiledSnapshot<unknown>, EventObject>;
 
 interface Args {
   context: unknown;
+  /** The context is this transition's own copy already: no snapshot has it. */
+  copied: boolean;
   readonly event: EventObject;
   readonly self: unknown;
   readonly system: unknown;
@@ -179,7 +181,10 @@ export function compileMachine<M extends AnyStateMachine>(machine: M): CompiledL
     for (const step of steps) {
       const params = step.paramsOf ? step.paramsOf(args) : step.params;
       const result = step.run(args, params);
-      if (step.assigns) args.context = { ...(args.context as object), ...(result as object) };
+      if (!step.assigns) continue;
+      if (!args.copied) args.context = { ...(args.context as object) };
+      args.copied = true;
+      Object.assign(args.context as object, result);
     }
   }
 
@@ -189,7 +194,13 @@ export function compileMachine<M extends AnyStateMachine>(machine: M): CompiledL
       const state = states.get(snapshot.value)!;
       const candidates = candidatesOf(state, event.type);
       if (candidates.length === 0) return snapshot;
-      const args: Args = { context: snapshot.context, event, self: scope.self, system: scope.system };
+      const args: Args = {
+        context: snapshot.context,
+        copied: false,
+        event,
+        self: scope.self,
+        system: scope.system,
+      };
       for (const { guard, guardParams, guardParamsOf, target, steps } of candidates) {
         if (guard && !guard(args, guardParamsOf ? guardParamsOf(args) : guardParams)) continue;
         if (!target) {

@@ -82,7 +82,10 @@ export interface SpawnedAsa {
   readonly name: string;
   /** Thread of the worker; 0 with inline placement. */
   readonly threadId: number;
-  /** What the module's default export returned. Rejects with what it threw, or engineLost (41). */
+  /**
+   * What the module's default export returned. Rejects with what it threw, with 41 (engineLost) if its worker was
+   * lost, with 42 (closed) if that was because `stop` or `close` found it still running after a second.
+   */
   readonly done: Promise<unknown>;
   /** Aborts the module's signal, ends its sessions and its worker, deregisters the ASA. */
   stop(): Promise<void>;
@@ -311,13 +314,23 @@ export class Grasp implements AsyncDisposable {
       throw error;
     }
     const { threadId } = worker.host;
-    const done = Promise.race([remote.calls.run(data), worker.lost]).finally(stop);
+    let told = false;
+    const done = Promise.race([remote.calls.run(data), worker.lost])
+      .catch((error: unknown) => {
+        const ended = told && GraspError.is(error) && error.code === ErrorCode.engineLost;
+        if (!ended) throw error;
+        throw new GraspError(ErrorCode.closed, `${name} was still running when it was stopped`, {
+          cause: error,
+        });
+      })
+      .finally(stop);
     done.catch(() => undefined);
     return {
       name,
       threadId,
       done,
       stop: async () => {
+        told = true;
         // A module that does not heed its signal is ended with its thread.
         void remote.calls.abort().catch(() => undefined);
         await stop();

@@ -94,7 +94,7 @@ describe('a thread that is busy with ASA code', () => {
       asaHungAfterMs: Infinity,
     });
     const looping = await slow.spawnAsa(module('failing'), { name: 'Looping', data: 'loop' });
-    const lost = expect(looping.done).rejects.toMatchObject({ code: 41 });
+    const closed = expect(looping.done).rejects.toMatchObject({ code: 42 });
     // Others register, listen and negotiate meanwhile.
     const asa = await slow.registerAsa('Briggs');
     const ex4 = await asa.registerObjective({ name: 'EX4', negotiate: true });
@@ -103,6 +103,6 @@ describe('a thread that is busy with ASA code', () => {
     const wanted = await gray.registerObjective({ name: 'EX4', negotiate: true });
     expect(await gray.requestNegotiate(wanted, 1)).toEqual({ state: 'accepted', value: 1 });
     await slow.close();
-    await lost;
+    await closed;
   });
 });
