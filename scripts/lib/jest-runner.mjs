@@ -5,7 +5,8 @@
  */
 import TestRunner from 'jest-runner';
 
-const ALONE = /\/dist\/test\/(?:capture|conformance|inspector|interop|lab|substrate|workers)\//;
+const ALONE =
+  /\/dist\/test\/(?:(?:capture|conformance|interop|lab|substrate|workers)\/|inspector\/(?:demo|load|page|stately)\.)/;
 
 export default class TwoPhases extends TestRunner {
   async runTests(tests, watcher, options) {

@@ -60,6 +60,8 @@ export interface Inspection extends AsyncIterable<readonly InspectionItem[]>, As
   readonly attached: Promise<void>;
   /** Share of the short-lived actors that were chosen since it began, of those that met the conditions; 1 if none was there. */
   readonly share: number;
+  /** The numbers behind it: two readings of them give the share of the time between. */
+  readonly actors: { readonly seen: number; readonly chosen: number };
   /** What was left out so far. */
   readonly dropped: InspectionDrops;
   /** Items given to the reader. */
@@ -124,6 +126,10 @@ export class EngineInspection implements Inspection {
 
   get share(): number {
     return this.#seen === 0 ? 1 : this.#chosen / this.#seen;
+  }
+
+  get actors(): { readonly seen: number; readonly chosen: number } {
+    return { seen: this.#seen, chosen: this.#chosen };
   }
 
   get dropped(): InspectionDrops {

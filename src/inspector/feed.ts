@@ -33,7 +33,7 @@ export interface StatusSample {
   /** ms since the epoch. */
   readonly at: number;
   readonly status: EngineStatus;
-  /** Share of the sessions that is shown, 0 … 1, since the sample before. */
+  /** Share of the sessions that was shown lately, 0 … 1. */
   readonly share: number;
   /** Since the inspection began. */
   readonly dropped: InspectionDrops;

@@ -6,6 +6,9 @@ import type { EngineStatus, FeedItem, NodeHistory, StatusSample } from './feed.j
 import { History } from './history.js';
 import type { InspectorLimits } from './limits.js';
 
+/** Statuses over which the share that is shown is told. */
+const SHARE_STATUSES = 10;
+
 /** What is asked of an engine: `Grasp` has it. */
 export interface Inspectable {
   inspect(options: InspectOptions): Inspection;
@@ -23,6 +26,7 @@ export class Recorder {
   readonly #history: History;
   readonly #inspection: Inspection;
   readonly #done: Promise<void>;
+  readonly #counts: Inspection['actors'][] = [];
   #batch: FeedItem[] = [];
   #batchTimer: TimerId | undefined;
   #statusTimer: TimerId | undefined;
@@ -89,15 +93,20 @@ export class Recorder {
     this.sink.items(this.name, items);
   }
 
+  /** Of the sessions of the last `SHARE_STATUSES` statuses: what was hidden in a rush says nothing of now. */
+  #recentShare(now: Inspection['actors']): number {
+    this.#counts.push(now);
+    if (this.#counts.length > SHARE_STATUSES) this.#counts.shift();
+    const [then = now] = this.#counts;
+    const seen = now.seen - then.seen;
+    return seen === 0 ? 1 : (now.chosen - then.chosen) / seen;
+  }
+
   async #poll(): Promise<void> {
     try {
       const status = await this.grasp.status();
-      const sample = {
-        at: this.clock.now(),
-        status,
-        share: this.#inspection.share,
-        dropped: this.#inspection.dropped,
-      };
+      const { actors, dropped } = this.#inspection;
+      const sample = { at: this.clock.now(), status, share: this.#recentShare(actors), dropped };
       this.#history.addSample(sample);
       this.sink.sample(this.name, sample);
     } catch (error) {

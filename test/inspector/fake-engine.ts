@@ -15,7 +15,8 @@ type Item = FeedItem | InspectedEvent;
 
 export class FakeEngine {
   status_: EngineStatus = emptyStatus();
-  share = 1;
+  /** Of the sessions so far; tests change it. */
+  actors = { seen: 0, chosen: 0 };
   readonly #waiting: Item[][] = [];
   #wake: () => void = () => undefined;
   #closed = false;
@@ -41,9 +42,13 @@ export class FakeEngine {
       }
     };
     const close = async (): Promise<void> => this.end();
+    const actors = (): { seen: number; chosen: number } => this.actors;
     return {
       attached: Promise.resolve(),
-      share: this.share,
+      share: 1,
+      get actors() {
+        return actors();
+      },
       dropped: { unsampled: 0, rate: 0, slow: 0 },
       shown: 0,
       close,

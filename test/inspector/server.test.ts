@@ -230,6 +230,20 @@ describe('what a page is told', () => {
     });
   });
 
+  test('which share of the sessions is shown: of late, not since the beginning', async () => {
+    const engine = new FakeEngine();
+    const page = new Watcher(await serve({ bank: engine }, { limits: { statusEveryMs: 1 } }));
+    const share = (wanted: number): Promise<ToPage> =>
+      page.first((told) => told.type === 'sample' && told.sample.share === wanted);
+    await page.first(({ type }) => type === 'sample');
+    engine.actors = { seen: 1_000, chosen: 100 };
+    await share(0.1);
+    page.told.length = 0;
+    await share(1);
+    engine.actors = { seen: 1_010, chosen: 105 };
+    await share(0.5);
+  });
+
   test('that the engine is closed', async () => {
     const engine = new FakeEngine();
     const server = await serve({ bank: engine });

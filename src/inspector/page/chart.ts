@@ -101,9 +101,17 @@ export class Chart {
     }
   }
 
+  /** A label that has no room for all its events shows the one that happened last. */
+  #name(edge: string, event: string): void {
+    const label = this.#labels.get(edge);
+    const [first] = label?.querySelectorAll('text') ?? [];
+    if (first && label?.querySelector('.more')) setText(first, event);
+  }
+
   /** A transition happens: its line runs, or the event's row in the state lights up. */
   flash(from: string, to: string, event: string): void {
     const edge = this.#edges.get(`${from}>${to}`);
+    this.#name(`${from}>${to}`, event);
     const targets: (Element | undefined)[] = [this.#labels.get(`${from}>${to}`), edge];
     if (from === to && edge === undefined) {
       const rows = this.#states.get(from)?.group.querySelectorAll('.internal') ?? [];
