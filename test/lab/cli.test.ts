@@ -101,6 +101,21 @@ labDescribe('grasp in namespaces', () => {
     expect(nobody.stderr).toContain('nobody answered for EX4');
   });
 
+  test('selftest on two real interfaces: every step holds', async () => {
+    const links = await createLab({
+      nodes: ['host', 'other'],
+      links: { [IF]: ['host', 'other'], l2: ['host', 'other'] },
+      ula: true,
+    });
+    try {
+      const { code, lines } = await runGrasp(links, 'host', 'selftest', '-i', 'l2', ...ON);
+      expect(lines.filter((line) => line['ok'] === false)).toEqual([]);
+      expect(code).toBe(0);
+    } finally {
+      await links.close();
+    }
+  });
+
   test('nobody offers it: negotiate fails with noDiscReply (17), exit 1', async () => {
     const run = await runGrasp(lab, 'b', 'negotiate', 'EX5', '1', ...ON);
     expect(run.code).toBe(1);
