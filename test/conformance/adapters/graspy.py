@@ -170,7 +170,7 @@ def commit():
                 head = file.read().strip()
         return head[:8]
     except OSError:
-        return "no checkout"
+        return "commit unknown"
 
 
 def start(args, _event):
