@@ -54,8 +54,11 @@ export class Commanded {
     for (let same = 0; ;) {
       const now = await this.status();
       const busy = now.threads.some(({ queues }) =>
-        // What waits or is under way; a cache that is full of what has come is at rest, a credit may be on its way.
-        queues.some(({ name, length }) => !/cache|memory|watches|unhandled/.test(name) && length > 0),
+        // What waits or is under way. A cache that is full of what has come is at rest; and what has been handled is
+        // confirmed with the next thing that is sent, which may be long.
+        queues.some(
+          ({ name, length }) => !/cache|memory|watches|unhandled|^events to /.test(name) && length > 0,
+        ),
       );
       const counted = JSON.stringify(now.counters);
       same = !busy && counted === last ? same + 1 : 0;

@@ -117,7 +117,7 @@ stormDescribe('storms of floods at a relay and at a leaf', () => {
     const memory = (mostMemory(pid) - atRest) / MB;
     const slowest = Math.max(...took).toFixed(0);
     report(
-      `relay: ${String(sent)} floods in ${Number(ms).toFixed(0)} ms, ${grown['flood.relayed'] ?? 0} relayed; ` +
+      `relay: ${String(sent)} floods in ${Number(ms).toFixed(0)} ms, ${grown['flood.relay.relayed'] ?? 0} relayed; ` +
         `${took.length} negotiations, slowest ${slowest} ms; ${memory.toFixed(1)} MB more; threads ${[...threads].join()}`,
     );
     report(JSON.stringify(grown));
