@@ -12,11 +12,34 @@ export type PeerAnswer =
  * Waits for the answer of a request or a step. A decline is an answer, every other failure rejects. When `signal`
  * aborts, the session is declined and the call rejects with the signal's reason.
  */
-export async function answered(
+export function answered(
   line: SessionsLine,
   session: SessionKey,
   answering: Promise<Answer | undefined>,
   signal: AbortSignal | undefined,
+): Promise<PeerAnswer> {
+  const answer = answering.then(peerAnswer, declineOrThrow);
+  return signal ? unlessAborted(line, session, answer, signal) : answer;
+}
+
+function peerAnswer(answer: Answer | undefined): PeerAnswer {
+  if (!answer || answer.state === 'failed' || answer.state === 'synchronized')
+    throw new GraspError(ErrorCode.unspec, 'no answer');
+  return answer;
+}
+
+function declineOrThrow(error: unknown): PeerAnswer {
+  if (error instanceof SessionError && error.code === ErrorCode.declined) {
+    return { state: 'declined', reason: error.reason ?? '' };
+  }
+  throw error;
+}
+
+async function unlessAborted(
+  line: SessionsLine,
+  session: SessionKey,
+  answer: Promise<PeerAnswer>,
+  signal: AbortSignal,
 ): Promise<PeerAnswer> {
   const giveUp = (): void => {
     // The session may end by itself in the same moment: then there is nothing left to decline.
@@ -24,19 +47,16 @@ export async function answered(
       .call({ call: line.nextCall(), t: 'end', session, accept: false, reason: 'aborted' })
       .catch(() => undefined);
   };
-  signal?.addEventListener('abort', giveUp, { once: true });
+  signal.addEventListener('abort', giveUp, { once: true });
   try {
-    const answer = await answering;
-    if (!answer || answer.state === 'failed' || answer.state === 'synchronized')
-      throw new GraspError(ErrorCode.unspec, 'no answer');
-    return answer;
+    const result = await answer;
+    // What comes after the abort is the end that the abort has caused.
+    if (result.state === 'declined') signal.throwIfAborted();
+    return result;
   } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof SessionError && error.code === ErrorCode.declined) {
-      return { state: 'declined', reason: error.reason ?? '' };
-    }
+    signal.throwIfAborted();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', giveUp);
+    signal.removeEventListener('abort', giveUp);
   }
 }

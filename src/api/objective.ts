@@ -86,10 +86,10 @@ export class Objective {
     signal?.throwIfAborted();
     let end!: (error: GraspError | undefined) => void;
     const ended = new Promise<GraspError | undefined>((resolve) => (end = resolve));
-    const source = new RequestSource({
+    const source: RequestSource = new RequestSource({
       client: this.#client,
       capacity: concurrency,
-      onSession: (session) => void serve(session, handler, onError).finally(() => source.release()),
+      onSession: (session) => void serve(session, handler, onError, source),
       onEnd: end,
     });
     await source.open(this.asa.handle, this.name);
@@ -182,19 +182,24 @@ async function serve(
   session: NegotiationSession,
   handler: (session: NegotiationSession) => unknown,
   onError: (error: unknown, session: NegotiationSession) => void,
+  source: RequestSource,
 ): Promise<void> {
   let reason = 'no answer by the ASA';
   try {
-    await handler(session);
-  } catch (error) {
-    // A session that ended under the handler is no fault of the handler's.
-    if (!(error instanceof GraspError && session.ended)) onError(error, session);
-    const message = error instanceof Error ? error.message : String(error);
-    reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH).replace(/\p{Surrogate}/gu, '\ufffd');
+    try {
+      await handler(session);
+    } catch (error) {
+      // A session that ended under the handler is no fault of the handler's.
+      if (!(error instanceof GraspError && session.ended)) onError(error, session);
+      const message = error instanceof Error ? error.message : String(error);
+      reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH).replace(/\p{Surrogate}/gu, '\ufffd');
+    }
+    if (session.ended) return;
+    // It may end in this moment by the peer's doing; then nobody is left to be told.
+    await session.endNegotiate({ accept: false, reason }).catch(() => undefined);
+  } finally {
+    source.release();
   }
-  if (session.ended) return;
-  // It may end in this moment by the peer's doing; then nobody is left to be told.
-  await session.endNegotiate({ accept: false, reason }).catch(() => undefined);
 }
 
 function warn(error: unknown, session: NegotiationSession): void {

@@ -239,13 +239,11 @@ export class NegotiationSession {
     throw toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
   }
 
-  async #confirmed(done: Promise<Answer | undefined>): Promise<void> {
-    try {
-      await done;
-    } catch (error) {
+  #confirmed(done: Promise<Answer | undefined>): Promise<unknown> {
+    return done.catch((error: unknown) => {
       this.#failed(error);
       throw error;
-    }
+    });
   }
 
   /** Refusals before sending leave the session as it was; everything else has ended it. */

@@ -161,9 +161,9 @@ function isLoopback(address: string): boolean {
 
 /** Splits what Node reports: the zone, and the prefix of an IPv4 address that came to an IPv6 socket. */
 export function splitAddress(text: string): { address: string; interface?: string } {
-  const zone = text.split('%')[1];
+  const zone = text.indexOf('%');
   const address = plainAddress(text);
-  return zone === undefined ? { address } : { address, interface: zone };
+  return zone < 0 ? { address } : { address, interface: text.slice(zone + 1) };
 }
 
 /** What a failed system call means to the engine. */

@@ -128,6 +128,8 @@ export class PlainStream implements Stream {
   }
 }
 
-function target(address: string | undefined, port = 0): Target | undefined {
-  return address === undefined ? undefined : { ...splitAddress(address), port };
+function target(text: string | undefined, port = 0): Target | undefined {
+  if (text === undefined) return undefined;
+  const { address, interface: name } = splitAddress(text);
+  return name === undefined ? { address, port } : { address, port, interface: name };
 }
