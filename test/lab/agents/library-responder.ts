@@ -39,7 +39,8 @@ const listening = await ex3.onNegotiate(
       return undefined;
     }
   },
-  { onError: (error) => say({ event: 'error', error: String(error) }) },
+  // As many as come at once: beyond these and limits.requestQueue, 128, requests would be closed.
+  { concurrency: 300, onError: (error) => say({ event: 'error', error: String(error) }) },
 );
 say({ event: 'ready', port: listening.port });
 await new Promise((resolve) => process.stdin.once('end', resolve).resume());
