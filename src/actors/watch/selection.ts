@@ -81,6 +81,9 @@ export class Sampler {
   }
 }
 
+/** What a session of a few steps tells, and some more. */
+const ITEMS_OF_A_SESSION = 24;
+
 /** How many items a second may leave a thread. */
 export class Rate {
   readonly #bucket: TokenBucket | undefined;
@@ -89,7 +92,7 @@ export class Rate {
 
   constructor(perSecond: number, now: () => number) {
     this.#bucket = Number.isFinite(perSecond) ? new TokenBucket(perSecond, perSecond) : undefined;
-    this.#reserve = perSecond / 10;
+    this.#reserve = Math.max(perSecond / 10, Math.min(ITEMS_OF_A_SESSION, perSecond / 2));
     this.#now = now;
   }
 

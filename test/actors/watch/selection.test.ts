@@ -69,11 +69,11 @@ describe('rate', () => {
   test('so many a second and no more; with little left nothing new is begun', () => {
     let now = 0;
     const rate = new Rate(100, () => now);
-    for (let i = 0; i < 90; i++) expect(rate.take()).toBe(true);
+    for (let i = 0; i < 76; i++) expect(rate.take()).toBe(true);
     expect(rate.roomy).toBe(true);
     expect(rate.take()).toBe(true);
     expect(rate.roomy).toBe(false);
-    for (let i = 0; i < 9; i++) expect(rate.take()).toBe(true);
+    for (let i = 0; i < 23; i++) expect(rate.take()).toBe(true);
     expect(rate.take()).toBe(false);
     now = 500;
     for (let i = 0; i < 50; i++) expect(rate.take()).toBe(true);
