@@ -2,7 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { CHANNEL_PREFIX, type DiagnosticName, type Published } from '../../src/api/diagnostics.js';
-import { Grasp, SimulatedNetwork, type Inspection, type InspectionItem } from '../../src/index.js';
+import { Grasp, SimulatedNetwork, type InspectionItem } from '../../src/index.js';
+import { read } from './read.js';
 
 let network: SimulatedNetwork;
 let closing: (() => Promise<void> | void)[];
@@ -21,19 +22,6 @@ async function start(name: string): Promise<Grasp> {
   const grasp = await Grasp.start({ substrate: { kind: 'simulated', node }, sessionWorkers: 2 });
   closing.push(() => grasp.close());
   return grasp;
-}
-
-/** Reads until `enough` of all that has come. */
-async function read(
-  inspection: Inspection,
-  enough: (items: InspectionItem[]) => boolean,
-): Promise<InspectionItem[]> {
-  const all: InspectionItem[] = [];
-  for await (const items of inspection) {
-    all.push(...items);
-    if (enough(all)) break;
-  }
-  return all;
 }
 
 const module = (name: string): URL => new URL(`./asas/${name}.js`, import.meta.url);

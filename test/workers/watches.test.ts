@@ -1,7 +1,8 @@
 /** Threads that die while somebody watches. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { EngineInspection } from '../../src/api/inspection.js';
-import { SimulatedNetwork, type Inspection, type InspectionItem } from '../../src/index.js';
+import { SimulatedNetwork, type InspectionItem } from '../../src/index.js';
+import { read } from '../api/read.js';
 import { startFaultyEngine } from './faulty.js';
 
 let network: SimulatedNetwork;
@@ -15,19 +16,6 @@ beforeEach(() => {
 afterEach(async () => {
   for (const close of closing.reverse()) await close();
 });
-
-/** Reads until `enough` of all that has come. */
-async function read(
-  inspection: Inspection,
-  enough: (items: InspectionItem[]) => boolean,
-): Promise<InspectionItem[]> {
-  const all: InspectionItem[] = [];
-  for await (const items of inspection) {
-    all.push(...items);
-    if (enough(all)) break;
-  }
-  return all;
-}
 
 test('a worker that is replaced is inspected again, its actors under new ids', async () => {
   const node = network.addNode('faulty', { links: ['link'] });

@@ -9,7 +9,7 @@ import {
 } from '../model/conversations.js';
 import { asaOf } from '../model/engine.js';
 import { duration, plural, sessionText, timeOfDay } from '../model/text.js';
-import { emptyState, h, type Child, keyed, roving, setAttribute, setText } from './dom.js';
+import { emptyState, h, type Child, keyed, roving, row, setAttribute, setText } from './dom.js';
 import type { Page, View } from './view.js';
 
 /** Rows of the list. */
@@ -148,14 +148,7 @@ export class ConversationView implements View {
     keyed(this.#list, listed.slice(0, ROWS), {
       key: ({ key }) => key,
       create: ({ key }) => {
-        const button = h(
-          'button',
-          { type: 'button', class: 'row actor' },
-          h('span', { class: 'what' }),
-          h('span', { class: 'chip' }),
-          h('span', { class: 'who' }),
-          h('span', { class: 'when' }),
-        );
+        const button = row();
         button.addEventListener('click', () => {
           if (!this.#pinned.delete(key)) this.#pinned.add(key);
           this.page.changed();

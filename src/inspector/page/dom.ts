@@ -90,6 +90,37 @@ export function keyed<T>(parent: Element, items: readonly T[], { key, create, up
   for (const element of before.values()) element.remove();
 }
 
+/** A part of a view, under its title. */
+export function block(title: string, ...content: Node[]): HTMLElement {
+  return h('section', { class: 'block' }, h('h3', {}, title), ...content);
+}
+
+/** A table whose rows are in `body`; it scrolls by itself where the window is narrow. */
+export function table(columns: readonly string[], body: HTMLElement): HTMLElement {
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      {},
+      h('thead', {}, h('tr', {}, ...columns.map((name) => h('th', { scope: 'col' }, name)))),
+      body,
+    ),
+  );
+}
+
+/** A row of a list to pick from: what it is, its state, who, and when. */
+export function row(): HTMLButtonElement {
+  return h(
+    'button',
+    { type: 'button', class: 'row actor' },
+    h('span', { class: 'what' }),
+    h('span', { class: 'chip' }),
+    h('span', { class: 'who' }),
+    h('span', { class: 'when' }),
+  );
+}
+
 /** What a view says when there is nothing to show. */
 export function emptyState(title: string, ...hint: Child[]): HTMLElement {
   return h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title), h('p', {}, ...hint));

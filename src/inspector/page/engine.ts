@@ -2,7 +2,7 @@
 import type { EngineStatus, ThreadStatus } from '../feed.js';
 import { countOf, SESSION_MACHINES, type EngineHistory } from '../model/engine.js';
 import { machineTitle, plural, short } from '../model/text.js';
-import { emptyState, h, keyed, setAttribute, setText } from './dom.js';
+import { block, emptyState, h, keyed, setAttribute, setText, table } from './dom.js';
 import { Plot, sparkline } from './plot.js';
 import type { Page, View } from './view.js';
 
@@ -219,21 +219,4 @@ function fullest({ threads }: EngineStatus): number {
     queues.map(({ length, limit }) => (limit > 0 ? length / limit : 0)),
   );
   return Math.round(Math.max(0, ...shares) * 100);
-}
-
-function block(title: string, ...content: Node[]): HTMLElement {
-  return h('section', { class: 'block' }, h('h3', {}, title), ...content);
-}
-
-function table(columns: readonly string[], body: HTMLElement): HTMLElement {
-  return h(
-    'div',
-    { class: 'scroll' },
-    h(
-      'table',
-      {},
-      h('thead', {}, h('tr', {}, ...columns.map((name) => h('th', { scope: 'col' }, name)))),
-      body,
-    ),
-  );
 }

@@ -4,7 +4,7 @@ import type { ChartLayout } from '../model/chart-layout.js';
 import { census } from '../model/engine.js';
 import { duration, machineTitle, plural, sessionText, short, timeOfDay } from '../model/text.js';
 import { Chart } from './chart.js';
-import { emptyState, h, keyed, roving, setAttribute, setText } from './dom.js';
+import { emptyState, h, keyed, roving, row, setAttribute, setText } from './dom.js';
 import { factList, valueList } from './values.js';
 import type { Page, View } from './view.js';
 
@@ -236,14 +236,7 @@ export class MachinesView implements View {
     keyed(this.#actorList, listed.slice(0, ROWS), {
       key: ({ key }) => key,
       create: ({ key }) => {
-        const button = h(
-          'button',
-          { type: 'button', class: 'row actor' },
-          h('span', { class: 'what' }),
-          h('span', { class: 'chip' }),
-          h('span', { class: 'who' }),
-          h('span', { class: 'when' }),
-        );
+        const button = row();
         button.addEventListener('click', () => this.#pick(key));
         return button;
       },

@@ -1,7 +1,7 @@
 /** View: the nodes that were heard of, the links they are on, floods on their way, and what is remembered for how long. */
 import type { Flood, Remembered } from '../model/network.js';
 import { duration } from '../model/text.js';
-import { emptyState, h, keyed, setText } from './dom.js';
+import { block, emptyState, h, keyed, setText, table } from './dom.js';
 import { NetworkMap } from './network-map.js';
 import type { Page, View } from './view.js';
 
@@ -204,21 +204,4 @@ export class NetworkView implements View {
 
 function ago(ms: number): string {
   return ms < 1_000 ? 'now' : `${duration(Math.floor(ms / 1000) * 1000)} ago`;
-}
-
-function block(title: string, ...content: Node[]): HTMLElement {
-  return h('section', { class: 'block' }, h('h3', {}, title), ...content);
-}
-
-function table(columns: readonly string[], body: HTMLElement): HTMLElement {
-  return h(
-    'div',
-    { class: 'scroll' },
-    h(
-      'table',
-      {},
-      h('thead', {}, h('tr', {}, ...columns.map((name) => h('th', { scope: 'col' }, name)))),
-      body,
-    ),
-  );
 }
