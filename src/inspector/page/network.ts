@@ -146,7 +146,8 @@ export class NetworkView implements View {
       setText(number, 'for ever');
       return;
     }
-    const left = expiresAt - now;
+    // The engine's clock is known to some ms only: nothing has more time left than it was given.
+    const left = Math.min(expiresAt - now, expiresAt - at);
     bar.hidden = false;
     bar.value = Math.max(0, Math.min(1, left / Math.max(1, expiresAt - at)));
     bar.setAttribute('aria-label', 'share of its lifetime that is left');
