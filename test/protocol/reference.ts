@@ -26,6 +26,9 @@ export function parseItem(bytes: Uint8Array, maxDepth = 64): Node {
   return node;
 }
 
+/** RFC 8949 §3.2.2 does not allow it, but not every library minds. */
+export const BREAK_AS_VALUE = 'break in place of the value of a map';
+
 function parseAt(bytes: Uint8Array, start: number, depthLeft: number): Node {
   const head = bytes[start];
   if (head === undefined) throw new Error('truncated');
@@ -66,7 +69,7 @@ function parseAt(bytes: Uint8Array, start: number, depthLeft: number): Node {
     if (major === 3)
       return { t: 'text', v: items.map((i) => i.v as string).join(''), start, end, chunked: true };
     if (major === 4) return { t: 'array', v: items, start, end };
-    if (items.length % 2) throw new Error('break');
+    if (items.length % 2) throw new Error(BREAK_AS_VALUE);
     return { t: 'map', v: pairs(items), start, end };
   }
 
@@ -90,6 +93,7 @@ function parseAt(bytes: Uint8Array, start: number, depthLeft: number): Node {
       if (count > BigInt(bytes.length - at)) throw new Error('truncated');
       const items: Node[] = [];
       for (let i = 0n; i < count; i++) {
+        if (major === 5 && i % 2n === 1n && bytes[at] === 0xff) throw new Error(BREAK_AS_VALUE);
         const item = parseAt(bytes, at, inner);
         items.push(item);
         at = item.end;

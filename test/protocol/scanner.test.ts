@@ -36,7 +36,7 @@ describe('scanItem', () => {
       'cbor.reserved',
       ['1c', '1d', '1e', '1f', '3f', '5c', '7e', '9d', 'bc', 'dc', 'df', 'fc', 'fd', 'fe', '82001c'],
     ],
-    ['cbor.break', ['ff', '81ff', 'a101ff', 'bf01ff', 'c1ff', '9f81ff']],
+    ['cbor.break', ['ff', '81ff', 'a101ff', 'bf01ff', 'bf6101ffff', 'c1ff', '9f81ff']],
     ['cbor.chunk', ['5f00', '5f6161ff', '7f4161ff', '5f5f4161ffff', '7f7fffff', '5f80ff']],
     ['cbor.simple', ['f800', 'f81f', '81f814']],
     [

@@ -11,6 +11,7 @@ import { labDescribe } from '../lab/describe.js';
 import { createLab, type Lab, type LabPlan } from '../lab/netns.js';
 import { startPlainAgent } from './harness.js';
 
+// Elsewhere the plain substrate is refused at start, which is tested everywhere.
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 describe('plain substrate, without privileges', () => {
