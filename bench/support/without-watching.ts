@@ -21,15 +21,15 @@ export interface StrippedBuild {
 export function buildWithoutWatching(): StrippedBuild {
   const folder = mkdtempSync(join(compiled, 'without-watching-'));
   let cut = 0;
-  for (const part of ['src', 'bench']) {
+  for (const part of ['src', 'threads', 'bench']) {
     cpSync(join(compiled, part), join(folder, part), {
       recursive: true,
       filter: (path) => !/\.(d\.ts|map)$/.test(path),
     });
   }
-  for (const name of readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.js')) continue;
-    const file = join(folder, 'src', name);
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.js') || name.startsWith('bench')) continue;
+    const file = join(folder, name);
     const stripped = withoutWatching(readFileSync(file, 'utf8'));
     if (stripped.cut === 0) continue;
     cut += stripped.cut;

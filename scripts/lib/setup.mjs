@@ -20,6 +20,7 @@ import {
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { bundleThreads } from './threads.mjs';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -39,7 +40,7 @@ export function nodeProblem(version, range) {
 }
 
 /** Development dependencies that the build needs; the others are for tests and lint. */
-const buildTools = ['typescript', '@types/node', '@types/ws'];
+const buildTools = ['typescript', 'esbuild', '@types/node', '@types/ws'];
 
 /** What is needed to run, and no more: the inspector's page stands on everything else of `src`. */
 export const product = ['src/inspector/page'];
@@ -58,7 +59,8 @@ function neededEntries(lock, scope) {
     const path = `node_modules/${name}`;
     if (tools.has(path) || !lock.packages[path]) return;
     tools.add(path);
-    for (const next of Object.keys(lock.packages[path].dependencies ?? {})) add(next);
+    const { dependencies, optionalDependencies } = lock.packages[path];
+    for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) add(next);
   };
   buildTools.forEach(add);
   return entries.filter(([path, entry]) => !entry.dev || tools.has(path));
@@ -250,10 +252,11 @@ function install(directory, scope, problem) {
 }
 
 /** Compiles what changed in `projects` (folders with a tsconfig.json; the whole if empty). */
-export function build(projects = []) {
+export async function build(projects = []) {
   runQuietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...projects]);
   for (const path of pruneOrphans(root)) say(`removed ${path}: its source is gone`);
   copyStatic(root);
+  await bundleThreads(root);
 }
 
 /**
@@ -269,10 +272,10 @@ export async function setUp(scope, projects) {
     process.exit(3);
   }
   try {
-    await withLock(root, () => {
+    await withLock(root, async () => {
       const missing = installProblem(root, scope);
       if (missing) install(root, scope, missing);
-      build(projects);
+      await build(projects);
     });
   } catch (error) {
     say(`set-up failed: ${error.message}`);

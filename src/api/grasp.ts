@@ -147,7 +147,7 @@ export class Grasp implements AsyncDisposable {
             : workerPlacement((init) =>
                 init.role === 'asa'
                   ? new URL('./asa-entry.js', import.meta.url)
-                  : new URL('../workers/entry.js', import.meta.url),
+                  : new URL('../../threads/entry.js', import.meta.url),
               ),
         sessionWorkers: options.sessionWorkers,
         hungAfterMs: options.hungAfterMs,

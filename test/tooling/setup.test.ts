@@ -8,7 +8,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +25,9 @@ const { copyStatic, installProblem, nodeProblem, pruneOrphans, reduceTo, withLoc
   copyStatic: (directory: string, folders: readonly string[]) => void;
   withLock: <T>(directory: string, work: () => T | Promise<T>) => Promise<T>;
 }>('scripts/lib/setup.mjs');
+const { bundleThreads } = await loadScript<{ bundleThreads: (directory: string) => Promise<void> }>(
+  'scripts/lib/threads.mjs',
+);
 
 let folder: string;
 beforeEach(() => {
@@ -77,6 +82,12 @@ describe('what npm start installs', () => {
   const entries = {
     'node_modules/xstate': { version: '5.0.0' },
     'node_modules/typescript': { version: '6.0.3', dev: true },
+    'node_modules/esbuild': {
+      version: '0.28.0',
+      dev: true,
+      optionalDependencies: { '@esbuild/mac': '0.28.0' },
+    },
+    'node_modules/@esbuild/mac': { version: '0.28.0', dev: true, optional: true },
     'node_modules/@types/node': { version: '20.1.0', dev: true, dependencies: { 'undici-types': '6' } },
     'node_modules/undici-types': { version: '6.1.0', dev: true },
   };
@@ -86,9 +97,12 @@ describe('what npm start installs', () => {
     name: 'x',
     version: '0.1.0',
     dependencies: { xstate: '5' },
-    devDependencies: { jest: '30', typescript: '6', '@types/node': '20' },
+    devDependencies: { jest: '30', typescript: '6', esbuild: '0.28', '@types/node': '20' },
   };
-  const reduced = { ...manifest, devDependencies: { typescript: '6', '@types/node': '20' } };
+  const reduced = {
+    ...manifest,
+    devDependencies: { typescript: '6', esbuild: '0.28', '@types/node': '20' },
+  };
 
   beforeEach(() => {
     put('package.json', { ...manifest, scripts: { prepare: 'exit 1' } });
@@ -98,7 +112,7 @@ describe('what npm start installs', () => {
     });
   });
 
-  test('is the run-time packages, the compiler and its types, with what they need', () => {
+  test('is the run-time packages, the build tools and types, with what they need', () => {
     expect(reduceTo('build', folder)).toEqual({
       manifest: reduced,
       lock: { lockfileVersion: 3, packages: { '': reduced, ...entries, ...perhaps } },
@@ -107,7 +121,10 @@ describe('what npm start installs', () => {
 
   test('is enough to start, not to test', () => {
     put('node_modules/.package-lock.json', { packages: entries });
-    for (const path of Object.keys(entries)) put(`${path}/package.json`);
+    for (const path of Object.keys(entries)) {
+      // That of another platform: npm leaves it out.
+      if (!path.includes('/@esbuild/')) put(`${path}/package.json`);
+    }
     expect(installProblem(folder, 'build')).toBeUndefined();
     expect(installProblem(folder, 'all')).toBe('node_modules/detect-libc is missing, not 2.0.0');
   });
@@ -227,4 +244,53 @@ test('static files of the sources are those of the output: new, changed and gone
   copyStatic(folder, ['src/page']);
   expect(readdirSync(join(folder, 'dist/src/page')).sort()).toEqual(['main.js', 'style.css']);
   expect(readFileSync(join(folder, 'dist/src/page/style.css'), 'utf8')).toBe('a');
+});
+
+describe('the files that the threads of an engine load', () => {
+  const threads = (): string[] => readdirSync(join(folder, 'dist/threads')).sort();
+  beforeEach(() => {
+    put(
+      'dist/src/workers/entry.js',
+      `import { x } from 'pack'; import('../actors/core.js').then(console.log, x);`,
+    );
+    put('dist/src/actors/core.js', `import { x } from 'pack'; export const core = x + 1;`);
+    put('node_modules/pack/package.json', {
+      name: 'pack',
+      version: '1.0.0',
+      type: 'module',
+      main: 'index.js',
+    });
+    put('node_modules/pack/index.js', 'export const x = Math.random();');
+    put('node_modules/pack/LICENSE', 'Do what you like.');
+  });
+
+  test('are few, each role its own, with the packages in them and their licences', async () => {
+    await bundleThreads(folder);
+    expect(threads()).toEqual([
+      'LICENSES.txt',
+      expect.stringMatching(/^chunk-\w+\.js$/),
+      expect.stringMatching(/^core-\w+\.js$/),
+      'entry.js',
+    ]);
+    expect(readFileSync(join(folder, 'dist/threads/LICENSES.txt'), 'utf8')).toBe(
+      'pack\n\nDo what you like.\n',
+    );
+  });
+
+  test('are left alone where nothing has changed, and go with what they were made of', async () => {
+    await bundleThreads(folder);
+    const times = (): number[] =>
+      threads().map((name) => statSync(join(folder, 'dist/threads', name)).mtimeMs);
+    for (const name of threads()) utimesSync(join(folder, 'dist/threads', name), 1, 1);
+    await bundleThreads(folder);
+    expect(times()).toEqual([1000, 1000, 1000, 1000]);
+    put('dist/src/workers/entry.js', 'export {};');
+    await bundleThreads(folder);
+    expect(threads()).toEqual(['LICENSES.txt', 'entry.js']);
+  });
+
+  test('are not made of a package without a licence', async () => {
+    rmSync(join(folder, 'node_modules/pack/LICENSE'));
+    await expect(bundleThreads(folder)).rejects.toThrow('pack has no licence file');
+  });
 });

@@ -54,8 +54,8 @@ export const brokenEngines: readonly BrokenEngine[] = [
   handler(
     'does not answer a discovery of what it supports',
     'G-2.5.4.3-02',
-    `actions: ['respond', { type: 'count', params: { reason: 'multicast.discovery.answered' } }]`,
-    `actions: []`,
+    `context.port.respond(event.message, event.arrival);`,
+    `void 0;`,
   ),
   handler(
     'answers no discovery with a divert',
@@ -332,8 +332,14 @@ export const brokenEngines: readonly BrokenEngine[] = [
   session(
     'gets another code when nobody answers',
     'G-2.8.6-05',
-    "actions: { type: 'fail', params: { code: ErrorCode.noNegReply } },",
-    "actions: { type: 'fail', params: { code: ErrorCode.noPeer } },",
+    `],
+                'timer.expired': {
+                    target: 'ended',
+                    actions: { type: 'fail', params: { code: ErrorCode.noNegReply } },`,
+    `],
+                'timer.expired': {
+                    target: 'ended',
+                    actions: { type: 'fail', params: { code: ErrorCode.noPeer } },`,
   ),
   constants(
     'begins with loop count 5',

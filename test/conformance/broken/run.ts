@@ -2,18 +2,14 @@
  * `npm run conformance:broken -- [--jobs N] [--patience N] [--only TEXT,…]`: the suite against deliberately broken
  * engines, each of which it must name the row for. Exit code 1 if one gets by.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { CallFailed, Unsupported } from '../adapter.js';
 import { Violation } from '../peer.js';
 import { adapterCommand, runSuite, type RowResult, type SuiteResult } from '../suite.js';
-import { brokenApis } from './api-engines.js';
-import { changed } from './change.js';
-import { brokenEngines, CONTROL, type BrokenEngine } from './engines.js';
-import { brokenSessions } from './sessions.js';
+import { allBrokenEngines, brokenText } from './all.js';
+import { CONTROL, type BrokenEngine } from './engines.js';
 
 const PATCH = new URL('./patch.js', import.meta.url).href;
-const COMPILED = new URL('../../../', import.meta.url);
 
 process.on('unhandledRejection', (error) => {
   if (!(error instanceof CallFailed || error instanceof Unsupported || error instanceof Violation))
@@ -25,14 +21,13 @@ const { values } = parseArgs({
 });
 const patience = Number(values.patience ?? 1);
 const wanted = (values.only ?? '').split(',');
-const engines = [...brokenEngines, ...brokenSessions, ...brokenApis].filter(({ name, row }) =>
+const engines = allBrokenEngines.filter(({ name, row }) =>
   wanted.some((each) => `${row} ${name}`.includes(each)),
 );
 
 // A change that no longer finds its place breaks nothing: said at once.
 for (const { changes } of engines) {
-  for (const change of changes)
-    changed(readFileSync(new URL(`src/${change.file}`, COMPILED), 'utf8'), change);
+  for (const change of changes) brokenText(change);
 }
 
 function run(only: readonly string[], command: readonly string[]): Promise<SuiteResult> {
