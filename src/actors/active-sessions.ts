@@ -1,12 +1,17 @@
+import { Link, RecencyList } from '../protocol/index.js';
+import { NumberTable } from '../runtime/index.js';
 import { isOwnAddress, plainAddress } from '../substrate/own-address.js';
 import type { Environment, Stream, Target } from '../substrate/types.js';
 import type { Clash } from './session-port.js';
 import type { SessionIds } from './session-ids.js';
 
 /** A connection that this engine opened, and where it is kept once its local end has been asked for. */
-export interface Outgoing {
-  readonly stream: Stream;
+export class Outgoing {
   key: string | undefined;
+  /** Among those whose local end nobody has asked for yet. */
+  readonly unseen = new Link<Outgoing>(this);
+
+  constructor(readonly stream: Stream) {}
 }
 
 /**
@@ -19,11 +24,11 @@ export interface Outgoing {
  */
 export class ActiveSessions {
   /** Connections whose local end nobody has asked for yet. */
-  readonly #unseen = new Set<Outgoing>();
+  readonly #unseen = new RecencyList<Outgoing>();
   /** Local ends of the others; a port may be shared by connections to different peers. */
   readonly #outgoing = new Map<string, number>();
   /** Peers with an active session of this id: hardly ever more than one. */
-  readonly #incoming = new Map<number, readonly Target[]>();
+  readonly #incoming = new NumberTable<readonly Target[]>();
 
   constructor(
     private readonly ids: SessionIds,
@@ -31,15 +36,15 @@ export class ActiveSessions {
   ) {}
 
   addOutgoing(stream: Stream): Outgoing {
-    const outgoing: Outgoing = { stream, key: undefined };
-    this.#unseen.add(outgoing);
+    const outgoing = new Outgoing(stream);
+    this.#unseen.push(outgoing.unseen);
     return outgoing;
   }
 
   removeOutgoing(outgoing: Outgoing): void {
     const { key } = outgoing;
     if (key === undefined) {
-      this.#unseen.delete(outgoing);
+      this.#unseen.remove(outgoing.unseen);
       return;
     }
     const left = (this.#outgoing.get(key) ?? 0) - 1;
@@ -66,7 +71,7 @@ export class ActiveSessions {
       const { local } = outgoing.stream;
       if (!local) continue;
       outgoing.key = endKey(local);
-      this.#unseen.delete(outgoing);
+      this.#unseen.remove(outgoing.unseen);
       this.#outgoing.set(outgoing.key, (this.#outgoing.get(outgoing.key) ?? 0) + 1);
     }
     return this.#outgoing.has(endKey(end));

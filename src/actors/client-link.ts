@@ -1,6 +1,6 @@
-import { DataPort, type Clock, type Endpoint } from '../runtime/index.js';
+import { DataPort, NumberTable, type Clock, type Endpoint } from '../runtime/index.js';
 import type { SessionDriver } from './session-driver.js';
-import type { FromSessions, SessionKey, ToSessions } from './session-protocol.js';
+import type { FromSessions, ToSessions } from './session-protocol.js';
 
 export interface ClientLinkHandlers {
   onCommands(client: ClientLink, commands: readonly ToSessions[]): void;
@@ -13,7 +13,7 @@ export interface ClientLinkHandlers {
  * streams of its sessions are paused and its listens get no new requests; events of sessions are never dropped.
  */
 export class ClientLink {
-  readonly sessions = new Map<SessionKey, SessionDriver>();
+  readonly sessions = new NumberTable<SessionDriver>();
   readonly #port: DataPort<FromSessions, ToSessions>;
   #paused = false;
 

@@ -1,6 +1,6 @@
 import { createActor, type Actor, type AnyActor } from 'xstate';
 import { ErrorCode, F_SYNCH, GraspError, NULL_VALUE } from '../protocol/index.js';
-import type { Clock, Counters, Subject, TimerId } from '../runtime/index.js';
+import { NumberTable, type Clock, type Counters, type Subject, type TimerId } from '../runtime/index.js';
 import { SubstrateError, type Stream, type StreamListener, type Substrate } from '../substrate/types.js';
 import type { ClientLink } from './client-link.js';
 import type { NegotiationDriver } from './negotiation-driver.js';
@@ -43,7 +43,7 @@ export class ObjectiveListener implements RequestListenerPort {
   readonly #owner: ListenerOwner;
   readonly #actor: Actor<typeof requestListener>;
   readonly #listens = new Map<number, ListenEntry>();
-  readonly #offered = new Map<SessionKey, NegotiationDriver>();
+  readonly #offered = new NumberTable<NegotiationDriver>();
   #streams: StreamListener | undefined;
   #timer: TimerId | undefined;
   #accepting = false;

@@ -125,7 +125,6 @@ export class ResponseConnections {
       },
       onClose: (error) => {
         if (taker) return taker.onClose(error);
-        this.#linger.closed(stream);
         if (!over) actor.send({ type: 'stream.closed' });
       },
     });

@@ -18,6 +18,7 @@ import {
   type DecodeLimits,
   type Message,
   type RefusalReason,
+  Link,
 } from '../protocol/index.js';
 import type { Clock, Counters, Subject, TimerId, WatchedSession } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
@@ -31,7 +32,7 @@ import type { CompleteSessionLimits } from './session-limits.js';
 import type { RapidAnswer, RapidCaller } from './rapid-request.js';
 import type { Clash, SessionAnswer, SessionEvent, SessionInput, SessionPort } from './session-port.js';
 import type { Answer, Failure, SessionKey } from './session-protocol.js';
-import type { StreamLinger } from './stream-linger.js';
+import type { Lingering, StreamLinger } from './stream-linger.js';
 import type { SynchronizationEvent } from './synchronization-port.js';
 
 /** What a session needs of its host. */
@@ -162,10 +163,15 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   #admitted = false;
   #over = false;
   #released = false;
+  /** The stream waits for the peer's FIN, and this object hears of it. */
+  #lingering: Lingering | undefined;
   /** The stream is reset, not finished, when the session ends. */
   #abortive = false;
 
   readonly key: SessionKey;
+  /** Its places in the lists of its host. */
+  readonly inAll = new Link<SessionDriver>(this);
+  readonly inPending = new Link<SessionDriver>(this);
   readonly listener: ObjectiveListener | undefined;
   client: ClientLink | undefined;
   maxMessageBytes: number;
@@ -298,8 +304,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   }
 
   onClose(error?: SubstrateError): void {
-    const stream = this.stream;
-    if (stream) this.owner.linger.closed(stream);
+    if (this.#lingering) this.owner.linger.closed(this.#lingering);
     if (error && !this.#over) this.owner.counters.add(`stream.${error.kind}`);
     this.stream = undefined;
     if (!this.#over) this.actor.send({ type: 'stream.lost', truncated: false });
@@ -465,7 +470,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
       // A paused stream would never see the peer's FIN.
       if (this.client?.paused) stream.resume();
       // What answered a discovery (§2.5.5.1) is read by the owner of response connections.
-      if (this.#discover) this.owner.linger.await(stream);
+      if (this.#discover) this.#lingering = this.owner.linger.await(stream);
       else this.owner.linger.finish(stream);
     }
   }

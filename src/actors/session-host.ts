@@ -1,5 +1,11 @@
 import type { AnyActor } from 'xstate';
-import { DEF_DECODE_LIMITS, ErrorCode, GraspError, type DecodeLimits } from '../protocol/index.js';
+import {
+  DEF_DECODE_LIMITS,
+  ErrorCode,
+  GraspError,
+  RecencyList,
+  type DecodeLimits,
+} from '../protocol/index.js';
 import type { Clock, Counters, Endpoint } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
@@ -96,9 +102,9 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   readonly #listeners = new Map<string, ObjectiveListener>();
   readonly #listenerOf = new Map<number, ObjectiveListener>();
   /** All live sessions, pending connections included. */
-  readonly #sessions = new Set<SessionDriver>();
+  readonly #sessions = new RecencyList<SessionDriver>();
   /** Accepted connections without a complete first message, oldest first. */
-  readonly #pending = new Set<SessionDriver>();
+  readonly #pending = new RecencyList<SessionDriver>();
   /** Demand of the batch of commands being handled, by listen. */
   readonly #demand = new Map<number, number>();
   readonly #awaitingId = new Set<SessionDriver>();
@@ -150,7 +156,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const link = this.#clients.get(client);
     if (!link) return;
     this.#clients.delete(client);
-    for (const session of [...link.sessions.values()]) session.end(ErrorCode.closed, 'client gone');
+    for (const session of link.sessions.values()) session.end(ErrorCode.closed, 'client gone');
     for (const listener of [...this.#listeners.values()]) {
       for (const listen of listener.listensOf(link)) void this.stopListen(listen);
     }
@@ -305,13 +311,13 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   admitted(session: SessionDriver): void {
     this.#admitted++;
-    this.#pending.delete(session);
+    this.#pending.remove(session.inPending);
   }
 
   released(session: SessionDriver, wasAdmitted: boolean): void {
     if (wasAdmitted) this.#admitted--;
-    this.#sessions.delete(session);
-    this.#pending.delete(session);
+    this.#sessions.remove(session.inAll);
+    this.#pending.remove(session.inPending);
     this.#awaitingId.delete(session);
     const { client, key } = session;
     if (client?.sessions.get(key) === session) client.sessions.delete(key);
@@ -323,8 +329,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#makeRoom();
     const Driver = listener.synchronizes ? SynchronizationDriver : NegotiationDriver;
     const session = new Driver(this, listener.objective, { key: --this.#lastKey, listener, stream });
-    this.#sessions.add(session);
-    this.#pending.add(session);
+    this.#sessions.push(session.inAll);
+    this.#pending.push(session.inPending);
     session.accepted();
   }
 
@@ -336,8 +342,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const connectTimeoutMs = this.limits.rapidConnectMs;
     const way = { key: --this.#lastKey, listener, target, connectTimeoutMs };
     const session = new NegotiationDriver(this, objective.name, way);
-    this.#sessions.add(session);
-    this.#pending.add(session);
+    this.#sessions.push(session.inAll);
+    this.#pending.push(session.inPending);
     session.requested(requestMessage(sessionId, objective, value));
   }
 
@@ -358,11 +364,8 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
    */
   #makeRoom(): void {
     if (this.#pending.size < this.limits.pendingConnections) return;
-    for (const session of this.#pending) {
-      this.counters.add('connection.pending-limit');
-      session.evict();
-      return;
-    }
+    this.counters.add('connection.pending-limit');
+    this.#pending.oldest?.value.evict();
   }
 
   #command(client: ClientLink, command: ToSessions): void {
@@ -386,6 +389,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   /** Demand that came in one batch goes to the listener as one. */
   #passDemand(): void {
+    if (this.#demand.size === 0) return;
     for (const [listen, n] of this.#demand) this.#listenerOf.get(listen)?.take(listen, n);
     this.#demand.clear();
   }
@@ -421,7 +425,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   }
 
   #begin<D extends SessionDriver>(session: D, client: ClientLink): D {
-    this.#sessions.add(session);
+    this.#sessions.push(session.inAll);
     client.adopt(session);
     return session;
   }

@@ -1,13 +1,23 @@
+import { Link, RecencyList } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream } from '../substrate/types.js';
+
+interface Awaited {
+  readonly stream: Stream;
+  /** When it is reset, ms. */
+  readonly deadline: number;
+}
+
+/** A stream that is awaited; see {@link StreamLinger.await}. */
+export type Lingering = Link<Awaited>;
 
 /**
  * Streams whose session is over: this side has sent FIN and the peer is expected to do the same soon (RFC 8990
  * §2.5.5). Those that never do are reset after a while, so that a peer cannot hold descriptors. One timer for all.
  */
 export class StreamLinger {
-  /** Stream → when it is reset; in that order. */
-  readonly #streams = new Map<Stream, number>();
+  /** In the order in which they are reset. */
+  readonly #streams = new RecencyList<Awaited>();
   #timer: TimerId | undefined;
 
   constructor(
@@ -25,21 +35,22 @@ export class StreamLinger {
    * session by a round trip, and must not hold on to all that the session was.
    */
   finish(stream: Stream): void {
-    this.await(stream);
+    const lingering = this.await(stream);
     stream.setHandlers({
       onData: () => undefined,
       onEnd: () => undefined,
-      onClose: () => void this.#streams.delete(stream),
+      onClose: () => this.closed(lingering),
     });
   }
 
   /** The same for a stream whose handlers are somebody else's: {@link closed} must be called when it has closed. */
-  await(stream: Stream): void {
-    this.#streams.set(stream, this.clock.now() + this.limits.lingerMs);
+  await(stream: Stream): Lingering {
+    const lingering: Lingering = new Link({ stream, deadline: this.clock.now() + this.limits.lingerMs });
+    this.#streams.push(lingering);
     try {
       stream.end();
     } catch (error) {
-      this.#streams.delete(stream);
+      this.#streams.remove(lingering);
       throw error;
     }
     if (this.#streams.size > this.limits.lingeringStreams) {
@@ -47,10 +58,11 @@ export class StreamLinger {
       this.#abortOldest();
     }
     this.#timer ??= this.clock.setTimeout(this.#sweep, this.limits.lingerMs);
+    return lingering;
   }
 
-  closed(stream: Stream): void {
-    this.#streams.delete(stream);
+  closed(lingering: Lingering): void {
+    this.#streams.remove(lingering);
   }
 
   abortAll(): void {
@@ -62,7 +74,7 @@ export class StreamLinger {
   readonly #sweep = (): void => {
     this.#timer = undefined;
     const now = this.clock.now();
-    for (const [, deadline] of this.#streams) {
+    for (const { deadline } of this.#streams) {
       if (deadline > now) {
         this.#timer = this.clock.setTimeout(this.#sweep, deadline - now);
         return;
@@ -73,10 +85,9 @@ export class StreamLinger {
   };
 
   #abortOldest(): void {
-    for (const stream of this.#streams.keys()) {
-      this.#streams.delete(stream);
-      stream.abort();
-      return;
-    }
+    const { oldest } = this.#streams;
+    if (!oldest) return;
+    this.#streams.remove(oldest);
+    oldest.value.stream.abort();
   }
 }

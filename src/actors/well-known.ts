@@ -219,7 +219,6 @@ export class WellKnown {
         if (!over) actor.send({ type: 'stream.ended' });
       },
       onClose: () => {
-        this.#linger.closed(stream);
         if (!over) actor.send({ type: 'stream.closed' });
       },
     });

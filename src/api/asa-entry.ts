@@ -23,7 +23,7 @@ const client = new Client({
   control: connect<EngineControl>(toEndpoint(own.engine), isPort).calls,
   clock,
   window: own.window,
-  chooseHost: () => Promise.resolve(init.name),
+  host: init.name,
 });
 const controller = new AbortController();
 let module: AsaModule | undefined;

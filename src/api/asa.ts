@@ -126,7 +126,7 @@ export class Asa {
   ): Promise<NegotiateResult> {
     this.#assertRegistered();
     if (objective.asa !== this) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
-    return requestNegotiate(this.#client, objective, value, options);
+    return await requestNegotiate(this.#client, objective, value, options);
   }
 
   /**
@@ -144,7 +144,7 @@ export class Asa {
    */
   async synchronize(objective: string | Objective, options: SynchronizeOptions = {}): Promise<Synchronized> {
     this.#assertRegistered();
-    return synchronize(this.#client, this.handle, objective, options);
+    return await synchronize(this.#client, this.handle, objective, options);
   }
 
   /**

@@ -45,7 +45,7 @@ export class Client implements ClientControl {
   readonly control: EngineControl;
   readonly clock: Clock;
   readonly #window: number;
-  readonly #chooseHost: () => Promise<string>;
+  readonly #host: string | (() => Promise<string>);
   readonly #lines = new Map<string, SessionsLine>();
   readonly #lineWaiters = new Map<
     string,
@@ -58,17 +58,17 @@ export class Client implements ClientControl {
   #number = 1;
   #closed: GraspError | undefined;
 
-  /** @param chooseHost names the session host for the next request of this thread. */
+  /** @param host the session host of this thread's requests, or what names that of the next one. */
   constructor(options: {
     control: EngineControl;
     clock: Clock;
     window: number;
-    chooseHost: () => Promise<string>;
+    host: string | (() => Promise<string>);
   }) {
     this.control = options.control;
     this.clock = options.clock;
     this.#window = options.window;
-    this.#chooseHost = options.chooseHost;
+    this.#host = options.host;
   }
 
   nextNumber(): number {
@@ -133,9 +133,12 @@ export class Client implements ClientControl {
     });
   }
 
-  /** The line for a new request of this thread. */
-  async lineForRequest(): Promise<SessionsLine> {
-    return this.line(await this.#chooseHost());
+  /** The line for a new request of this thread; not a promise where there is nothing to wait for. */
+  lineForRequest(): SessionsLine | Promise<SessionsLine> {
+    const host = this.#host;
+    if (typeof host !== 'string') return host().then((name) => this.line(name));
+    const line = this.#lines.get(host);
+    return line && !line.lost && !this.#closed ? line : this.line(host);
   }
 
   /** Sends a call to the core, now or as soon as there is one; the way to cancel it is returned. */

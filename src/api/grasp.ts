@@ -169,7 +169,7 @@ export class Grasp implements AsyncDisposable {
       control: supervisor.controlFor(MAIN_CLIENT),
       clock,
       window: supervisor.limits.sessionWindow,
-      chooseHost: () => supervisor.sessionHostFor(),
+      host: () => supervisor.sessionHostFor(),
     });
     try {
       await supervisor.attachClient(MAIN_CLIENT, client);

@@ -71,7 +71,7 @@ export async function requestNegotiate(
   const { name } = objective;
   const head: ObjectiveHead = { name, flags: objectiveFlags(objective, { dryRun }), loopCount };
   const request: Request = { client, asa: asa.handle, objective, head, value: bytes, timeoutMs, signal };
-  if (peer) return ask(request, peer);
+  if (peer) return await ask(request, peer);
 
   let refused: SessionError | undefined;
   // Without the value: that would ask for rapid mode (RFC 8990 §2.5.5.1).
@@ -108,7 +108,8 @@ async function* responders(search: Search): AsyncGenerator<Target> {
 
 async function ask(request: Request, target: Target): Promise<NegotiateResult> {
   const { client, head, objective, timeoutMs, value, signal } = request;
-  const line = await client.lineForRequest();
+  const asked = client.lineForRequest();
+  const line = asked instanceof Promise ? await asked : asked;
   signal?.throwIfAborted();
   const key = client.nextNumber();
   const answering = line.call({

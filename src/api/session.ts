@@ -1,4 +1,4 @@
-import type { Answer, Failure, ObjectiveHead, SessionKey } from '../workers/engine-control.js';
+import type { Failure, ObjectiveHead, SessionCall, SessionKey } from '../workers/engine-control.js';
 import {
   decodeValue,
   encodeValue,
@@ -178,9 +178,7 @@ export class NegotiationSession {
   async negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
     const waitMs = timeoutOf(timeoutMs);
     this.#tell('wait');
-    await this.#confirmed(
-      this.#line.call({ call: this.#line.nextCall(), t: 'wait', session: this.#key, waitMs }),
-    );
+    await this.#confirmed({ call: this.#line.nextCall(), t: 'wait', session: this.#key, waitMs });
   }
 
   /**
@@ -195,15 +193,8 @@ export class NegotiationSession {
     if (reason !== undefined && /\p{Surrogate}/u.test(reason)) {
       throw new GraspError(ErrorCode.unspec, 'the reason is no well-formed text');
     }
-    await this.#confirmed(
-      this.#line.call({
-        call: this.#line.nextCall(),
-        t: 'end',
-        session: this.#key,
-        accept: result.accept,
-        reason,
-      }),
-    );
+    const { accept } = result;
+    await this.#confirmed({ call: this.#line.nextCall(), t: 'end', session: this.#key, accept, reason });
     this.#end(result.accept ? 'accepted here' : 'declined here');
   }
 
@@ -214,9 +205,7 @@ export class NegotiationSession {
   async sendInvalid(info?: Uint8Array | string): Promise<void> {
     const bytes = info === undefined ? undefined : encodeValue(cut(info));
     this.#tell('end');
-    await this.#confirmed(
-      this.#line.call({ call: this.#line.nextCall(), t: 'invalid', session: this.#key, info: bytes }),
-    );
+    await this.#confirmed({ call: this.#line.nextCall(), t: 'invalid', session: this.#key, info: bytes });
     this.#end('M_INVALID sent');
   }
 
@@ -239,11 +228,14 @@ export class NegotiationSession {
     throw toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
   }
 
-  #confirmed(done: Promise<Answer | undefined>): Promise<unknown> {
-    return done.catch((error: unknown) => {
+  /** Sends a call and waits for its confirmation. */
+  async #confirmed(call: SessionCall): Promise<void> {
+    try {
+      await this.#line.call(call);
+    } catch (error) {
       this.#failed(error);
       throw error;
-    });
+    }
   }
 
   /** Refusals before sending leave the session as it was; everything else has ended it. */

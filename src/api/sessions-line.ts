@@ -1,6 +1,6 @@
 /** A client's line to one session host: calls with their answers, and what it tells of sessions unasked. */
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { DataPort } from '../runtime/index.js';
+import { DataPort, NumberTable } from '../runtime/index.js';
 import type {
   Answer,
   Failure,
@@ -31,8 +31,8 @@ export class SessionsLine {
   readonly host: string;
   readonly #port: DataPort<ToSessions, FromSessions>;
   readonly #client: Client;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #sessions = new Map<SessionKey, SessionSink>();
+  readonly #waiting = new NumberTable<Waiting>();
+  readonly #sessions = new NumberTable<SessionSink>();
   #lost: Failure | undefined;
 
   constructor(client: Client, host: string, raw: unknown, window: number) {
@@ -83,9 +83,9 @@ export class SessionsLine {
     if (this.#lost) return;
     this.#lost = failure;
     this.#port.close();
-    for (const waiting of [...this.#waiting.values()]) waiting.reject(toError(failure));
+    for (const waiting of this.#waiting.values()) waiting.reject(toError(failure));
     this.#waiting.clear();
-    for (const sink of [...this.#sessions.values()]) sink.ended(failure);
+    for (const sink of this.#sessions.values()) sink.ended(failure);
     this.#sessions.clear();
   }
 

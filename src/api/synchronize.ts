@@ -84,7 +84,7 @@ export async function synchronize(
   const request: Request = { client, asa, objective, timeoutMs, value, signal, maxMessageBytes };
 
   // A peer was named: no cache answers in its place.
-  if (peer) return ask(request, peer, undefined);
+  if (peer) return await ask(request, peer, undefined);
 
   // 1. The flood cache, newest first; an entry without value does not count (D-12, D-13).
   const [flooded] = (await floodsOf(client, name, signal)).filter((each) => !isNullValue(each.encodedValue));
@@ -135,7 +135,8 @@ function inAnswer(name: string, found: CachedLocator): Synchronized {
 /** M_REQ_SYN → M_SYNCH (RFC 8990 §2.8.6, §2.8.10). */
 async function ask(request: Request, target: Target, locator: AsaLocator | undefined): Promise<Synchronized> {
   const { client, asa, objective, timeoutMs, maxMessageBytes, signal } = request;
-  const line = await client.lineForRequest();
+  const asked = client.lineForRequest();
+  const line = asked instanceof Promise ? await asked : asked;
   signal?.throwIfAborted();
   const session = client.nextNumber();
   const giveUp = (): void => {

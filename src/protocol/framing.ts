@@ -37,8 +37,8 @@ export class MessageFramer {
   #malformed: FramerResult | undefined;
 
   constructor(options: FramerOptions = {}) {
-    const limits = { ...DEF_SCAN_LIMITS, ...options.limits };
-    this.#limits = options.maxBytes === undefined ? limits : { ...limits, maxBytes: options.maxBytes };
+    const { limits, maxBytes = limits?.maxBytes ?? DEF_SCAN_LIMITS.maxBytes } = options;
+    this.#limits = limits ? { ...DEF_SCAN_LIMITS, ...limits, maxBytes } : limitsOf(maxBytes);
     this.#scanner = new ItemScanner(this.#limits);
   }
 
@@ -121,6 +121,14 @@ export class MessageFramer {
     grown.set(this.#pending.subarray(0, this.#pendingBytes));
     this.#pending = grown;
   }
+}
+
+/** Those of the last framer: nearly all have the same. */
+let lastLimits = DEF_SCAN_LIMITS;
+
+function limitsOf(maxBytes: number): ScanLimits {
+  if (lastLimits.maxBytes !== maxBytes) lastLimits = { ...DEF_SCAN_LIMITS, maxBytes };
+  return lastLimits;
 }
 
 function copy(bytes: Uint8Array, start: number, end: number): Uint8Array {

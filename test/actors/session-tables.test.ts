@@ -162,8 +162,7 @@ describe('limits.lingerMs', () => {
     expect(linger.size).toBe(2);
     // One that others read.
     const d = stream('d');
-    linger.await(d);
-    linger.closed(d);
+    linger.closed(linger.await(d));
     expect(closed.has('d')).toBe(false);
     expect(linger.size).toBe(2);
     await clock.advance(1_000);

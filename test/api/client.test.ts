@@ -15,7 +15,7 @@ beforeEach(() => {
     control: {} as EngineControl,
     clock,
     window: 16,
-    chooseHost: () => Promise.resolve('sessions-1'),
+    host: 'sessions-1',
   });
 });
 

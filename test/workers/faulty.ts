@@ -40,7 +40,7 @@ export async function startFaultyEngine(
     control: supervisor.controlFor('main'),
     clock: nodeClock,
     window: supervisor.limits.sessionWindow,
-    chooseHost: () => supervisor.sessionHostFor(),
+    host: () => supervisor.sessionHostFor(),
   });
   await supervisor.attachClient('main', client);
   let closed = false;

@@ -1,12 +1,14 @@
 import { connect as openSocket, isIP, type Socket } from 'node:net';
+import { Link, RecencyList } from '../../protocol/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
 import { resolveName } from './names.js';
 import { isLinkLocal, wrapError, zoned } from './platform.js';
-import { localOf } from './stream.js';
+import { localOf, Reading } from './stream.js';
 
 export interface ConnectorHooks {
-  stream(socket: Socket, remote: Target): Stream;
+  /** @param reading what the socket hands its bytes to */
+  stream(socket: Socket, remote: Target, reading: Reading): Stream;
   /** Whether this is an address of this host. */
   isOwn(address: string): boolean;
 }
@@ -15,7 +17,7 @@ export interface ConnectorHooks {
 export class Connector {
   readonly #clock: Clock;
   readonly #hooks: ConnectorHooks;
-  readonly #connecting = new Set<() => void>();
+  readonly #connecting = new RecencyList<() => void>();
   #closed = false;
 
   constructor(clock: Clock, hooks: ConnectorHooks) {
@@ -29,23 +31,35 @@ export class Connector {
     for (const cancel of [...this.#connecting]) cancel();
   }
 
-  async connect(
+  connect(
     target: Target,
     options: { timeoutMs: number; signal?: CancelSignal | undefined },
   ): Promise<Stream> {
-    if (this.#closed) throw new SubstrateError('local', 'the substrate is closed');
-    if (target.fqdn === true) return this.#connectByName(target, options);
+    try {
+      if (this.#closed) throw new SubstrateError('local', 'the substrate is closed');
+      return target.fqdn === true ? this.#connectByName(target, options) : this.#connect(target, options);
+    } catch (error) {
+      return Promise.reject(error as SubstrateError);
+    }
+  }
+
+  #connect(
+    target: Target,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: CancelSignal | undefined },
+  ): Promise<Stream> {
     const host = hostOf(target);
-    const { timeoutMs, signal } = options;
     const what = (): string => `connect to ${host} port ${target.port}`;
     if (signal?.aborted) throw new SubstrateError('local', `${what()}: aborted`, { cause: signal.reason });
     const { address, port, interface: name } = target;
     const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
-    const socket = openSocket({ host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false });
+    const reading = new Reading();
+    const { onread } = reading;
+    const options = { host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false, onread };
+    const socket = openSocket(options);
     return new Promise((resolve, reject) => {
       const settled = (): void => {
         this.#clock.clearTimeout(timer);
-        this.#connecting.delete(onClosing);
+        this.#connecting.remove(closing);
         signal?.removeEventListener('abort', onAbort);
         socket.off('error', onError);
       };
@@ -60,10 +74,11 @@ export class Connector {
         fail(new SubstrateError('local', `${what()}: aborted`, { cause: signal?.reason }));
       };
       const onClosing = (): void => fail(new SubstrateError('local', `${what()}: the substrate is closed`));
+      const closing = new Link(onClosing);
       const timer = this.#clock.setTimeout(() => {
         fail(new SubstrateError('timeout', `${what()}: no answer within ${timeoutMs} ms`));
       }, timeoutMs);
-      this.#connecting.add(onClosing);
+      this.#connecting.push(closing);
       signal?.addEventListener('abort', onAbort, { once: true });
       socket.once('error', onError);
       socket.once('connect', () => {
@@ -72,7 +87,7 @@ export class Connector {
           return fail(new SubstrateError('refused', `${what()}: nobody listens there`));
         }
         settled();
-        resolve(this.#hooks.stream(socket, remote));
+        resolve(this.#hooks.stream(socket, remote, reading));
       });
     });
   }
@@ -103,7 +118,7 @@ export class Connector {
     return new Promise((resolve, reject) => {
       const settled = (): void => {
         this.#clock.clearTimeout(timer);
-        this.#connecting.delete(onClosing);
+        this.#connecting.remove(closing);
         signal?.removeEventListener('abort', onAbort);
       };
       const fail = (kind: 'local' | 'timeout', message: string, cause?: unknown): void => {
@@ -111,12 +126,12 @@ export class Connector {
         reject(new SubstrateError(kind, `${what}: ${message}`, { cause }));
       };
       const onAbort = (): void => fail('local', 'aborted', signal?.reason);
-      const onClosing = (): void => fail('local', 'the substrate is closed');
+      const closing = new Link(() => fail('local', 'the substrate is closed'));
       const timer = this.#clock.setTimeout(
         () => fail('timeout', `no answer within ${timeoutMs} ms`),
         timeoutMs,
       );
-      this.#connecting.add(onClosing);
+      this.#connecting.push(closing);
       signal?.addEventListener('abort', onAbort, { once: true });
       waiting.finally(settled).then(resolve, reject);
       if (signal?.aborted) onAbort();

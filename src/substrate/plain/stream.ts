@@ -1,8 +1,39 @@
 import type { Socket } from 'node:net';
+import { Link } from '../../protocol/index.js';
 import type { SubstrateError, Stream, StreamHandlers, Target } from '../types.js';
 import { splitAddress, wrapError } from './platform.js';
 
 const NOTHING = new Uint8Array(0);
+
+/** Bytes that one read of a connection can bring. */
+const READ_BYTES = 65_536;
+/** What is read on every connection of this thread that it opened: whoever gets the bytes copies what it keeps. */
+const readBuffer = new Uint8Array(READ_BYTES);
+
+/**
+ * How a connection that this side opens is read: into one buffer for all, past Node's readable stream, which would get
+ * a buffer of 64 kB from the system for each read and cut it down. Node offers that for no connection it accepts.
+ */
+export class Reading {
+  /** Takes the bytes; they are its own only until it returns. */
+  onBytes: ((bytes: Uint8Array) => void) | undefined;
+  /** What came before anybody wanted it. */
+  #early: Uint8Array[] = [];
+  readonly onread = {
+    buffer: readBuffer,
+    callback: (length: number): boolean => {
+      const bytes = readBuffer.subarray(0, length);
+      if (this.onBytes) this.onBytes(bytes);
+      else this.#early.push(bytes.slice());
+      return true;
+    },
+  };
+
+  start(onBytes: (bytes: Uint8Array) => void): void {
+    this.onBytes = onBytes;
+    for (const bytes of this.#early.splice(0)) onBytes(bytes);
+  }
+}
 
 /**
  * The far end of a connected socket; undefined if it is gone already, or if no file descriptor is left: libuv needs
@@ -31,6 +62,8 @@ export function localOf(socket: Socket): Target | undefined {
  */
 export class PlainStream implements Stream {
   readonly remote: Target;
+  /** Its place among the streams of its substrate. */
+  readonly inAll = new Link<PlainStream>(this);
   readonly #socket: Socket;
   #handlers: StreamHandlers | undefined;
   #error: SubstrateError | undefined;
@@ -38,9 +71,16 @@ export class PlainStream implements Stream {
   #closed = false;
   #awaitsDrain = false;
   #local: Target | undefined;
+  readonly #reading: Reading | undefined;
 
-  constructor(socket: Socket, remote: Target, onGone: (stream: PlainStream) => void) {
+  constructor(
+    socket: Socket,
+    remote: Target,
+    onGone: (stream: PlainStream) => void,
+    reading: Reading | undefined,
+  ) {
     this.#socket = socket;
+    this.#reading = reading;
     this.remote = remote;
     socket.on('error', (error) => {
       // What a stack says of a connection the caller dropped itself is no news.
@@ -71,12 +111,14 @@ export class PlainStream implements Stream {
       return;
     }
     if (heardBefore) return;
-    socket.on('data', (bytes: Buffer) => {
+    const onBytes = (bytes: Uint8Array): void => {
       if (this.#state !== 'aborted') this.#handlers!.onData(bytes);
-    });
+    };
     socket.on('end', () => {
       if (this.#state !== 'aborted') this.#handlers!.onEnd();
     });
+    if (this.#reading) this.#reading.start(onBytes);
+    else socket.on('data', onBytes);
   }
 
   write(bytes: Uint8Array): boolean {

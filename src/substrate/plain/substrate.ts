@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { RecencyList } from '../../protocol/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Counters } from '../../runtime/counters.js';
 import {
@@ -23,7 +24,7 @@ import { SendPair, type PairLink } from './pair.js';
 import { platformOf, wrapError, type Platform } from './platform.js';
 import { Receiver } from './receiver.js';
 import { closeServer, openServer } from './sockets.js';
-import { PlainStream, remoteOf } from './stream.js';
+import { PlainStream, remoteOf, type Reading } from './stream.js';
 import { interfaceOf, WellKnown } from './well-known.js';
 
 /**
@@ -52,7 +53,8 @@ class PlainSubstrate implements Substrate {
   readonly #clock: Clock;
   readonly #watch: InterfaceWatch;
   readonly #owned = new Set<Owned>();
-  readonly #streams = new Set<PlainStream>();
+  readonly #streams = new RecencyList<PlainStream>();
+  readonly #gone = (stream: PlainStream): void => void this.#streams.remove(stream.inAll);
   readonly #connector: Connector;
   readonly #drops = new Counters();
   readonly #group4: Ipv4Group;
@@ -63,7 +65,7 @@ class PlainSubstrate implements Substrate {
     this.#platform = platform;
     this.#clock = clock;
     this.#connector = new Connector(clock, {
-      stream: (socket, remote) => this.#stream(socket, remote),
+      stream: (socket, remote, reading) => this.#stream(socket, remote, reading),
       isOwn: (address) => this.#watch.isOwn(address),
     });
     const { interfaces: chosen, security, pollIntervalMs } = settings;
@@ -218,12 +220,12 @@ class PlainSubstrate implements Substrate {
       socket.destroy();
       return;
     }
-    onStream(this.#stream(socket, remote));
+    onStream(this.#stream(socket, remote, undefined));
   }
 
-  #stream(socket: Socket, remote: Target): PlainStream {
-    const stream = new PlainStream(socket, remote, (gone) => void this.#streams.delete(gone));
-    this.#streams.add(stream);
+  #stream(socket: Socket, remote: Target, reading: Reading | undefined): PlainStream {
+    const stream = new PlainStream(socket, remote, this.#gone, reading);
+    this.#streams.push(stream.inAll);
     return stream;
   }
 
