@@ -29,7 +29,7 @@ export interface Server {
 }
 
 /** Long enough for the compiler of the JavaScript engine, short beside the run. */
-const warmupOf = (sessions: number): number => Math.min(4000, Math.ceil(sessions / 2));
+const warmupOf = (sessions: number): number => Math.min(10_000, Math.ceil(sessions / 2));
 
 const loadArgs = ({ sessions, concurrency }: SessionLoad): string[] => [
   ...['--sessions', `${sessions}`, '--concurrency', `${concurrency}`],

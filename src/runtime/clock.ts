@@ -20,6 +20,11 @@ export interface Clock {
    */
   defer(fn: () => void): void;
   /**
+   * Calls `fn` as soon as what is running now has returned, without waiting for a turn. In the order of the calls. Those who
+   * call one another for ever this way are interrupted by turns all the same, so that input is never shut out.
+   */
+  soon(fn: () => void): void;
+  /**
    * Virtual time only: it stands still until `work` has settled. For what the host does outside of every turn and
    * timer, such as loading code: it takes no virtual time, but real turns, and no timer may go off meanwhile.
    */

@@ -94,13 +94,17 @@ export class DataPort<Out, In> {
     this.#post();
   }
 
+  readonly #flushOwnTurn = (): void => {
+    this.#flushing = false;
+    this.#post(true);
+  };
+
   #scheduleFlush(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#clock.defer(() => {
-      this.#flushing = false;
-      this.#post(true);
-    });
+    // A message to another thread costs more than a turn: there, as much as possible goes into one.
+    if (this.#endpoint.postInOwnTurn) this.#clock.soon(this.#flushOwnTurn);
+    else this.#clock.defer(this.#flushOwnTurn);
   }
 
   #post(ownTurn = false): void {

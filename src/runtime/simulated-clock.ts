@@ -48,6 +48,10 @@ export class SimulatedClock implements Clock {
     timer.fn = nothing;
   }
 
+  soon(fn: () => void): void {
+    this.defer(fn);
+  }
+
   defer(fn: () => void): void {
     this.#turns.push(fn);
   }

@@ -11,6 +11,12 @@ interface Chained {
 /** Of this thread, to the microsecond, so that processes of one machine agree on the time. */
 const started = performance.timeOrigin;
 
+/** Calls of {@link Clock.soon} in a row without a turn between them. */
+const SOON_IN_A_ROW = 32;
+let soonInARow = 0;
+/** Those that wait for a turn; whoever comes after them does so too. */
+let soonInTurn = 0;
+
 /** Real time. `now` never runs backwards, whatever happens to the wall clock. */
 export const nodeClock: Clock = {
   now: () => started + performance.now(),
@@ -30,4 +36,16 @@ export const nodeClock: Clock = {
     clearTimeout(chained.handle ?? (id as NodeJS.Timeout));
   },
   defer: (fn) => void setImmediate(fn),
+  soon(fn: () => void): void {
+    if (soonInARow < SOON_IN_A_ROW) {
+      soonInARow++;
+      process.nextTick(fn);
+      return;
+    }
+    soonInTurn++;
+    setImmediate(() => {
+      if (--soonInTurn === 0) soonInARow = 0;
+      fn();
+    });
+  },
 };

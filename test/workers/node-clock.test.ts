@@ -78,6 +78,40 @@ test('turns run in the order of the calls, after what runs now and what promises
   expect(log).toEqual(['now', 'promise', 'first', 'second']);
 });
 
+describe('soon', () => {
+  test('comes after what runs now and before any turn, in the order of the calls', async () => {
+    const log: string[] = [];
+    const turn = new Promise<void>((resolve) => nodeClock.defer(() => (log.push('turn'), resolve())));
+    nodeClock.soon(() => log.push('first'));
+    nodeClock.soon(() => log.push('second'));
+    log.push('now');
+    await turn;
+    expect(log).toEqual(['now', 'first', 'second', 'turn']);
+  });
+
+  test('for ever is interrupted by turns, and the order stays', async () => {
+    const log: number[] = [];
+    let turns = 0;
+    const count = (): void => void (turns++, turns < 3 && nodeClock.defer(count));
+    nodeClock.defer(count);
+    await new Promise<void>((resolve) => {
+      let n = 0;
+      // Two at a time: the second of a pair must not be overtaken by what the first calls for.
+      const pair = (): void => {
+        if (turns === 3) return resolve();
+        const [a, b] = [n++, n++];
+        nodeClock.soon(() => (log.push(a), pair()));
+        if (n < 200) nodeClock.soon(() => void log.push(b));
+      };
+      pair();
+    });
+    expect(turns).toBe(3);
+    const even = log.filter((n) => n % 2 === 0);
+    expect(even).toEqual([...even].sort((a, b) => a - b));
+    expect(log.indexOf(1)).toBe(log.indexOf(0) + 1);
+  });
+});
+
 test('now is the time since the epoch and never runs backwards, whatever the wall clock does', () => {
   const first = nodeClock.now();
   expect(Math.abs(first - Date.now())).toBeLessThan(60_000);
