@@ -64,11 +64,17 @@ interface State {
   readonly candidates: Map<string, readonly Transition[]>;
 }
 
-export type CompiledLogic<M extends AnyStateMachine> = ActorLogic<
-  CompiledSnapshot<unknown>,
-  EventObject,
-  Parameters<M['getInitialSnapshot']>[1]
-> & { readonly id: string };
+type Logic<I> = ActorLogic<CompiledSnapshot<unknown>, EventObject, I> & { readonly id: string };
+
+type InputOf<M extends AnyStateMachine> = Parameters<M['getInitialSnapshot']>[1];
+
+export type CompiledLogic<M extends AnyStateMachine> = Logic<InputOf<M>> & {
+  /**
+   * The same for one actor, with its input in it: `createActor(logic.with(input))` is `createActor(logic, { input })`. xstate
+   * spreads an actor's options, and where there are any, that takes three times as long as all the rest.
+   */
+  with(input: InputOf<M>): Logic<unknown>;
+};
 
 /** The definition as xstate keeps it, in the shapes that are compiled. */
 interface Node {
@@ -188,7 +194,7 @@ export function compileMachine<M extends AnyStateMachine>(machine: M): CompiledL
     }
   }
 
-  return {
+  const logic: Logic<unknown> = {
     id: machine.id,
     transition(snapshot, event, scope: Scope) {
       const state = states.get(snapshot.value)!;
@@ -232,6 +238,37 @@ export function compileMachine<M extends AnyStateMachine>(machine: M): CompiledL
     }),
     getPersistedSnapshot: (snapshot) => snapshot,
   };
+  return { ...logic, with: (input) => new WithInput(logic, input) };
+}
+
+class WithInput implements Logic<unknown> {
+  readonly #logic: Logic<unknown>;
+  readonly #input: unknown;
+
+  constructor(logic: Logic<unknown>, input: unknown) {
+    this.#logic = logic;
+    this.#input = input;
+  }
+
+  get id(): string {
+    return this.#logic.id;
+  }
+
+  transition(
+    snapshot: CompiledSnapshot<unknown>,
+    event: EventObject,
+    scope: Scope,
+  ): CompiledSnapshot<unknown> {
+    return this.#logic.transition(snapshot, event, scope);
+  }
+
+  getInitialSnapshot(scope: Scope): CompiledSnapshot<unknown> {
+    return this.#logic.getInitialSnapshot(scope, this.#input);
+  }
+
+  getPersistedSnapshot(snapshot: CompiledSnapshot<unknown>): CompiledSnapshot<unknown> {
+    return snapshot;
+  }
 }
 
 /** The exact event first, then wildcards from the longest; the state's own before the root's. */

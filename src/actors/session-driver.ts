@@ -35,6 +35,9 @@ import type { Answer, Failure, SessionKey } from './session-protocol.js';
 import type { Lingering, StreamLinger } from './stream-linger.js';
 import type { SynchronizationEvent } from './synchronization-port.js';
 
+/** A session's machine, interpreted or compiled. */
+export type SessionLogic = AnyActorLogic & { with?(input: unknown): AnyActorLogic };
+
 /** What a session needs of its host. */
 export interface SessionOwner {
   readonly clock: Clock;
@@ -44,7 +47,7 @@ export interface SessionOwner {
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
   /** The sessions' machines, interpreted or compiled. */
-  readonly logic: { readonly negotiation: AnyActorLogic; readonly synchronization: AnyActorLogic };
+  readonly logic: { readonly negotiation: SessionLogic; readonly synchronization: SessionLogic };
   readonly secure: boolean;
   readonly sessionsFull: boolean;
   decodeLimits(maxMessageBytes: number): DecodeLimits;
@@ -186,7 +189,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
    */
   protected constructor(
     owner: SessionOwner,
-    logic: AnyActorLogic,
+    logic: SessionLogic,
     name: string,
     way: OutgoingSession | DiscoveringSession | IncomingSession | RapidSession,
   ) {
@@ -215,7 +218,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
       sessionId: this.sessionId,
       drawTimeoutMs: owner.limits.sessionIdWaitMs,
     };
-    const actor = createActor(logic, { input });
+    const actor = logic.with ? createActor(logic.with(input)) : createActor(logic, { input });
     actor.subscribe({ error: (error: unknown) => this.#crashed(error) });
     owner.counters.watcher?.actorMade(actor);
     actor.start();

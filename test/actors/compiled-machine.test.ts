@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createActor, setup, type AnyActorLogic, type AnyStateMachine, type EventObject } from 'xstate';
-import { compileMachine } from '../../src/actors/compiled-machine.js';
+import { compileMachine, type CompiledLogic } from '../../src/actors/compiled-machine.js';
 import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
@@ -41,7 +41,11 @@ function play(logic: AnyActorLogic, facts: Facts, events: readonly EventObject[]
     published: facts.published ? { flags: 5, value: Uint8Array.of(7) } : undefined,
   });
   const input = { port, name: 'EX3', sessionId: facts.hasId ? 77 : undefined, drawTimeoutMs: 5_000 };
-  const actor = createActor(logic, { input });
+  // A compiled one as sessions are made: with its input in it.
+  const actor =
+    'with' in logic
+      ? createActor((logic as CompiledLogic<AnyStateMachine>).with(input))
+      : createActor(logic, { input });
   actor.subscribe({ error: (error: unknown) => effects.push(['error', String(error)]) });
   const seen: Step[] = [];
   const note = (): void => {
