@@ -34,7 +34,9 @@ import { census, rethrowLater, startActor, type ActorCount, type QueueStatus } f
 import type { Arrival } from './multicast-handler.js';
 import type { Failure } from './session-protocol.js';
 
-const compiledRelay = compileMachine(floodRelayMachine) as unknown as typeof floodRelayMachine;
+const compiledRelay = compileMachine(floodRelayMachine, (context) => ({
+  ...context,
+})) as unknown as typeof floodRelayMachine;
 
 export interface FloodsOptions {
   readonly clock: Clock;

@@ -46,7 +46,9 @@ import {
 import { familyOf, interfaceOf, ownLocators, tcpLocator } from './own-locators.js';
 
 /** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
-const compiledHandler = compileMachine(multicastHandlerMachine) as unknown as typeof multicastHandlerMachine;
+const compiledHandler = compileMachine(multicastHandlerMachine, (context) => ({
+  ...context,
+})) as unknown as typeof multicastHandlerMachine;
 
 export interface ResponderOptions {
   readonly clock: Clock;

@@ -46,9 +46,11 @@ const FORMS = {
     listener: requestListener,
   },
   compiled: {
-    negotiation: compileMachine(negotiationSession),
-    synchronization: compileMachine(synchronizationSession),
-    listener: compileMachine(requestListener) as unknown as typeof requestListener,
+    negotiation: compileMachine(negotiationSession, (context) => ({ ...context })),
+    synchronization: compileMachine(synchronizationSession, (context) => ({ ...context })),
+    listener: compileMachine(requestListener, (context) => ({
+      ...context,
+    })) as unknown as typeof requestListener,
   },
 };
 

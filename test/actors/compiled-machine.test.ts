@@ -30,6 +30,8 @@ interface Step {
   readonly effects: readonly Effect[];
 }
 
+const copy = (context: object): object => ({ ...context });
+
 /** Runs an actor of the logic through the events, and notes all that can be seen of it. */
 function play(logic: AnyActorLogic, facts: Facts, events: readonly EventObject[]): Step[] {
   const { port, effects } = recording<NegotiationPort & SynchronizationPort>({
@@ -91,7 +93,7 @@ const compiledMachines: [string, AnyStateMachine, readonly EventObject[]][] = [
 
 describe.each(compiledMachines)('the compiled form of %s', (_name, machine, everyEvent) => {
   test('does what the interpreted one does, after every event in every state', () => {
-    const compiled = compileMachine(machine);
+    const compiled = compileMachine(machine, copy);
     const reached = new Set<unknown>();
     const worlds = [
       usual,
@@ -121,7 +123,7 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
   });
 
   test('does what the interpreted one does, whatever the port says and whatever comes', () => {
-    const compiled = compileMachine(machine);
+    const compiled = compileMachine(machine, copy);
     const reached = new Set<unknown>();
     fc.assert(
       fc.property(facts, fc.array(fc.constantFrom(...everyEvent), { maxLength: 12 }), (said, events) => {
@@ -141,7 +143,7 @@ describe('the compiled form of a machine', () => {
     '$name',
     ({ machine, cases }) => {
       test.each(cases)('$name', (each) => {
-        each.run(compileMachine(machine) as unknown as AnyStateMachine);
+        each.run(compileMachine(machine, copy) as unknown as AnyStateMachine);
       });
     },
   );
@@ -179,6 +181,6 @@ describe('the compiled form of a machine', () => {
         }),
     ],
   ])('refuses %s instead of interpreting it differently', (_what, make) => {
-    expect(() => compileMachine(make())).toThrow(/machine m cannot be compiled/);
+    expect(() => compileMachine(make(), copy)).toThrow(/machine m cannot be compiled/);
   });
 });

@@ -1,4 +1,4 @@
-import { connect as openSocket, isIP, type Socket } from 'node:net';
+import { connect as openSocket, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { Link, RecencyList } from '../../protocol/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
@@ -11,6 +11,16 @@ export interface ConnectorHooks {
   stream(socket: Socket, remote: Target, reading: Reading): Stream;
   /** Whether this is an address of this host. */
   isOwn(address: string): boolean;
+}
+
+/**
+ * What Node sets in its copy of a socket's options, whatever they say. It is given all the same: V8 makes a hidden class
+ * of its own for each copy that gets further properties, and 10 µs of a connection are lost finding things in it.
+ */
+interface SetByNode {
+  readonly emitClose: false;
+  readonly autoDestroy: true;
+  readonly decodeStrings: false;
 }
 
 /** Opens streams: to addresses, and to names, which are resolved first. */
@@ -53,9 +63,18 @@ export class Connector {
     const { address, port, interface: name } = target;
     const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
     const reading = new Reading();
-    const { onread } = reading;
-    const options = { host, port, noDelay: true, allowHalfOpen: true, autoSelectFamily: false, onread };
-    const socket = openSocket(options);
+    const settings: TcpNetConnectOpts & SetByNode = {
+      host,
+      port,
+      noDelay: true,
+      allowHalfOpen: true,
+      autoSelectFamily: false,
+      onread: reading.onread,
+      emitClose: false,
+      autoDestroy: true,
+      decodeStrings: false,
+    };
+    const socket = openSocket(settings);
     return new Promise((resolve, reject) => {
       const settled = (): void => {
         this.#clock.clearTimeout(timer);
