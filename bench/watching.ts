@@ -6,17 +6,18 @@
  *
  * What each is compared with is the same build with every place cut out at which an owner may tell a watcher
  * (`support/without-watching.ts`): an engine that cannot be watched at all. "Nobody watching" is this build as it is: the
- * code of inspection is not loaded, for a thread loads it when it is first asked for. All four take turns, in reverse
- * order every second time, each run in a fresh client process after a warm-up; the n-th runs are a pair. The interval is
- * that of the mean of the pairs' ratios.
+ * code of inspection is not loaded, for a thread loads it when it is first asked for. All four are alive all the time, and
+ * after a warm-up take turns in slices of a quarter of a second, in reverse order every second time: a machine that is faster now
+ * than a second ago is so for all. Ten slices of each are a run, the n-th runs a pair. The interval is that of the mean of the
+ * pairs' ratios. Those that are watched get fewer sessions: what they are compared with matters more.
  */
 import { placements, type Placement } from './placements.js';
 import { runBenchmark } from './support/contest.js';
 import { common, parse, usage } from './support/options.js';
-import { progress } from './support/program.js';
+import { progress, type Program } from './support/program.js';
 import { toResult, type Result, type Sample } from './support/result.js';
-import { runEngineClient, startEngineServer, type EngineOptions } from './support/sessions.js';
-import { ratioInterval, round, significant } from './support/statistics.js';
+import { startEngineClient, startEngineServer, type EngineOptions } from './support/sessions.js';
+import { median, ratioInterval, round, significant } from './support/statistics.js';
 import { buildWithoutWatching } from './support/without-watching.js';
 
 const question = 'How many negotiations per second with nobody watching, 1 % watched, everything watched?';
@@ -28,8 +29,15 @@ const declared = {
   placement: placements,
 } as const;
 
-/** Share of the sessions that is inspected at both engines; undefined: nobody watches. */
-const WATCHED = { 'nobody watching': undefined, '1 % watched': 0.01, 'everything watched': 1 } as const;
+/** Share of the sessions that is inspected at both engines (undefined: nobody watches), and how many are run of a slice. */
+const WATCHED = {
+  'nobody watching': { watch: undefined, share: 1 },
+  '1 % watched': { watch: 0.01, share: 0.5 },
+  'everything watched': { watch: 1, share: 0.1 },
+} as const;
+const SLICES = 10;
+/** As long as V8 compiles. */
+const WARM_UP = 10_000;
 const CANNOT = 'cannot be watched';
 
 export const main = (args: string[]): Promise<number> =>
@@ -45,25 +53,36 @@ export const main = (args: string[]): Promise<number> =>
         const options: Record<string, EngineOptions> = {
           [CANNOT]: { work: 'negotiation', placement, build: stripped.bench },
         };
-        for (const [name, watch] of Object.entries(WATCHED)) {
+        for (const [name, { watch }] of Object.entries(WATCHED)) {
           options[name] = { work: 'negotiation', placement, watch };
         }
-        const samples: Record<string, Sample[]> = {};
-        const contenders: [string, () => Promise<Sample>][] = [];
+        const contenders: Contender[] = [];
         for (const [name, each] of Object.entries(options)) {
           const { port } = await startEngineServer(lab, each);
-          samples[name] = [];
-          contenders.push([name, () => runEngineClient(lab, each, port, { sessions, concurrency })]);
+          const client = await startEngineClient(lab, each, port);
+          const share = WATCHED[name as keyof typeof WATCHED]?.share ?? 1;
+          contenders.push({ name, client, share, slices: [] });
+          await client.ask('run', { count: Math.min(WARM_UP, sessions) * share, concurrency });
         }
+        const samples: Record<string, Sample[]> = {};
+        for (const { name } of contenders) samples[name] = [];
         for (let pair = 1; pair <= repeats; pair++) {
-          const told: string[] = [];
-          for (const [name, run] of pair % 2 === 1 ? contenders : [...contenders].reverse()) {
-            const sample = await run();
-            samples[name]!.push(sample);
-            told.push(`${name} ${significant(sample.measures['rate'] ?? 0)}`);
+          for (let slice = 0; slice < SLICES; slice++) {
+            for (const { client, share, slices } of slice % 2 === 0
+              ? contenders
+              : [...contenders].reverse()) {
+              const count = Math.ceil((sessions / SLICES) * share);
+              slices.push(await client.ask<Sample>('run', { count, concurrency }));
+            }
           }
+          const told = contenders.map(({ name, slices }) => {
+            const sample = inOne(slices.splice(0));
+            samples[name]!.push(sample);
+            return `${name} ${significant(sample.measures['rate'] ?? 0)}`;
+          });
           progress(`pair ${pair} of ${repeats}: ${told.join(' · ')}`);
         }
+        for (const { client } of contenders) await client.end();
         return Object.keys(WATCHED).map((name) =>
           compared(name, samples, { placement, concurrency, sessions }, lab.kind),
         );
@@ -72,6 +91,31 @@ export const main = (args: string[]): Promise<number> =>
       }
     },
   });
+
+interface Contender {
+  readonly name: string;
+  readonly client: Program;
+  readonly share: number;
+  readonly slices: Sample[];
+}
+
+/** The slices of a run, all of the same size, as one: their common rate, the medians of the rest. */
+function inOne(slices: readonly Sample[]): Sample {
+  const reasons: Record<string, number> = {};
+  for (const slice of slices) {
+    for (const [name, count] of Object.entries(slice.reasons ?? {}))
+      reasons[name] = (reasons[name] ?? 0) + count;
+  }
+  const all = (measure: string): number[] => slices.map(({ measures }) => measures[measure] ?? NaN);
+  const names = Object.keys(slices[0]?.measures ?? {});
+  const measures = Object.fromEntries(names.map((name) => [name, median(all(name))]));
+  const seconds = all('rate').reduce((sum, rate) => sum + 1 / rate, 0);
+  return {
+    failures: slices.reduce((sum, { failures }) => sum + failures, 0),
+    reasons,
+    measures: { ...measures, rate: slices.length / seconds },
+  };
+}
 
 function compared(
   name: string,

@@ -212,6 +212,8 @@ describe('who may ask', () => {
       403,
     ],
     ['a name that only begins as ours', { headers: { host: 'localhost.evil.example' } }, '/metrics', 403],
+    ['a page of another origin', { headers: { origin: 'http://evil.example' } }, '/metrics', 403],
+    ['a page of no origin', { headers: { origin: 'null' } }, '/metrics', 403],
     ['no GET', { method: 'POST' }, '/metrics', 405],
     ['another method', { method: 'DELETE' }, '/metrics', 405],
     ['another path', {}, '/', 404],

@@ -1,11 +1,10 @@
 /** Serves metrics to whoever asks on this machine, and to nobody else. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { refusal } from '../../inspector/guard.js';
 import { CliError, Exit } from '../exit.js';
 
 const HOST = '127.0.0.1';
-/** Names of this machine that lead here. A page of another origin that resolves to it comes with its own. */
-const OWN_HOST = /^(127\.0\.0\.1|localhost)(:\d+)?$/i;
 
 /** What is served: {@link EngineMetrics} in production. */
 export interface MetricsText {
@@ -59,7 +58,8 @@ async function answer(
     });
     response.end(request.method === 'HEAD' ? undefined : text);
   };
-  if (!OWN_HOST.test(request.headers.host ?? '')) return say(403, 'only for this machine\n');
+  const refused = refusal(request);
+  if (refused !== undefined) return say(403, `${refused}\n`);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return say(405, 'only GET\n', { allow: 'GET, HEAD' });
   }
