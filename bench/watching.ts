@@ -16,8 +16,8 @@ import { runBenchmark } from './support/contest.js';
 import { common, parse, usage } from './support/options.js';
 import { progress, type Program } from './support/program.js';
 import { toResult, type Result, type Sample } from './support/result.js';
-import { startEngineClient, startEngineServer, type EngineOptions } from './support/sessions.js';
-import { median, ratioInterval, round, significant } from './support/statistics.js';
+import { startEngineClient, startEngineServer, WARM_UP, type EngineOptions } from './support/sessions.js';
+import { median, ratioInterval, Reasons, round, significant } from './support/statistics.js';
 import { buildWithoutWatching } from './support/without-watching.js';
 
 const question = 'How many negotiations per second with nobody watching, 1 % watched, everything watched?';
@@ -36,8 +36,6 @@ const WATCHED = {
   'everything watched': { watch: 1, share: 0.1 },
 } as const;
 const SLICES = 10;
-/** As long as V8 compiles. */
-const WARM_UP = 10_000;
 const CANNOT = 'cannot be watched';
 
 export const main = (args: string[]): Promise<number> =>
@@ -101,10 +99,9 @@ interface Contender {
 
 /** The slices of a run, all of the same size, as one: their common rate, the medians of the rest. */
 function inOne(slices: readonly Sample[]): Sample {
-  const reasons: Record<string, number> = {};
-  for (const slice of slices) {
-    for (const [name, count] of Object.entries(slice.reasons ?? {}))
-      reasons[name] = (reasons[name] ?? 0) + count;
+  const failed = new Reasons();
+  for (const { reasons = {} } of slices) {
+    for (const [name, count] of Object.entries(reasons)) failed.add(name, count);
   }
   const all = (measure: string): number[] => slices.map(({ measures }) => measures[measure] ?? NaN);
   const names = Object.keys(slices[0]?.measures ?? {});
@@ -112,7 +109,7 @@ function inOne(slices: readonly Sample[]): Sample {
   const seconds = all('rate').reduce((sum, rate) => sum + 1 / rate, 0);
   return {
     failures: slices.reduce((sum, { failures }) => sum + failures, 0),
-    reasons,
+    reasons: failed.toJSON(),
     measures: { ...measures, rate: slices.length / seconds },
   };
 }

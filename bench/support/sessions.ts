@@ -28,8 +28,11 @@ export interface Server {
   readonly port: number;
 }
 
-/** Long enough for the compiler of the JavaScript engine, short beside the run. */
-const warmupOf = (sessions: number): number => Math.min(10_000, Math.ceil(sessions / 2));
+/** Sessions after which V8 has compiled what there is to compile. */
+export const WARM_UP = 10_000;
+
+/** Short beside the run. */
+const warmupOf = (sessions: number): number => Math.min(WARM_UP, Math.ceil(sessions / 2));
 
 const loadArgs = ({ sessions, concurrency }: SessionLoad): string[] => [
   ...['--sessions', `${sessions}`, '--concurrency', `${concurrency}`],
