@@ -174,7 +174,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   readonly key: SessionKey;
   /** Its places in the lists of its host. */
   readonly inAll = new Link<SessionDriver>(this);
-  readonly inPending = new Link<SessionDriver>(this);
+  inPending: Link<SessionDriver> | undefined;
   readonly listener: ObjectiveListener | undefined;
   client: ClientLink | undefined;
   maxMessageBytes: number;

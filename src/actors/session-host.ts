@@ -3,6 +3,7 @@ import {
   DEF_DECODE_LIMITS,
   ErrorCode,
   GraspError,
+  Link,
   RecencyList,
   type DecodeLimits,
 } from '../protocol/index.js';
@@ -313,13 +314,13 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   admitted(session: SessionDriver): void {
     this.#admitted++;
-    this.#pending.remove(session.inPending);
+    this.#notPending(session);
   }
 
   released(session: SessionDriver, wasAdmitted: boolean): void {
     if (wasAdmitted) this.#admitted--;
     this.#sessions.remove(session.inAll);
-    this.#pending.remove(session.inPending);
+    this.#notPending(session);
     this.#awaitingId.delete(session);
     const { client, key } = session;
     if (client?.sessions.get(key) === session) client.sessions.delete(key);
@@ -331,8 +332,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     this.#makeRoom();
     const Driver = listener.synchronizes ? SynchronizationDriver : NegotiationDriver;
     const session = new Driver(this, listener.objective, { key: --this.#lastKey, listener, stream });
-    this.#sessions.push(session.inAll);
-    this.#pending.push(session.inPending);
+    this.#beginPending(session);
     session.accepted();
   }
 
@@ -344,9 +344,19 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const connectTimeoutMs = this.limits.rapidConnectMs;
     const way = { key: --this.#lastKey, listener, target, connectTimeoutMs };
     const session = new NegotiationDriver(this, objective.name, way);
-    this.#sessions.push(session.inAll);
-    this.#pending.push(session.inPending);
+    this.#beginPending(session);
     session.requested(requestMessage(sessionId, objective, value));
+  }
+
+  #beginPending(session: SessionDriver): void {
+    this.#sessions.push(session.inAll);
+    session.inPending = new Link(session);
+    this.#pending.push(session.inPending);
+  }
+
+  #notPending(session: SessionDriver): void {
+    if (session.inPending) this.#pending.remove(session.inPending);
+    session.inPending = undefined;
   }
 
   evictPending(listener: ObjectiveListener): void {

@@ -1,15 +1,30 @@
 import { Link, RecencyList } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
-import type { Stream } from '../substrate/types.js';
+import type { Stream, StreamHandlers } from '../substrate/types.js';
 
-interface Awaited {
-  readonly stream: Stream;
-  /** When it is reset, ms. */
-  readonly deadline: number;
+/** A stream that is awaited; see {@link StreamLinger.await}. Hears of its end, if nobody else does. */
+export class Lingering implements StreamHandlers {
+  readonly link = new Link<Lingering>(this);
+
+  /** @param deadline when it is reset, ms */
+  constructor(
+    private readonly owner: StreamLinger,
+    readonly stream: Stream,
+    readonly deadline: number,
+  ) {}
+
+  onData(): void {
+    // The session is over: nobody reads what comes now.
+  }
+
+  onEnd(): void {
+    // Closed follows, for this side has sent FIN.
+  }
+
+  onClose(): void {
+    this.owner.closed(this);
+  }
 }
-
-/** A stream that is awaited; see {@link StreamLinger.await}. */
-export type Lingering = Link<Awaited>;
 
 /**
  * Streams whose session is over: this side has sent FIN and the peer is expected to do the same soon (RFC 8990
@@ -17,7 +32,7 @@ export type Lingering = Link<Awaited>;
  */
 export class StreamLinger {
   /** In the order in which they are reset. */
-  readonly #streams = new RecencyList<Awaited>();
+  readonly #streams = new RecencyList<Lingering>();
   #timer: TimerId | undefined;
 
   constructor(
@@ -35,22 +50,17 @@ export class StreamLinger {
    * session by a round trip, and must not hold on to all that the session was.
    */
   finish(stream: Stream): void {
-    const lingering = this.await(stream);
-    stream.setHandlers({
-      onData: () => undefined,
-      onEnd: () => undefined,
-      onClose: () => this.closed(lingering),
-    });
+    stream.setHandlers(this.await(stream));
   }
 
   /** The same for a stream whose handlers are somebody else's: {@link closed} must be called when it has closed. */
   await(stream: Stream): Lingering {
-    const lingering: Lingering = new Link({ stream, deadline: this.clock.now() + this.limits.lingerMs });
-    this.#streams.push(lingering);
+    const lingering = new Lingering(this, stream, this.clock.now() + this.limits.lingerMs);
+    this.#streams.push(lingering.link);
     try {
       stream.end();
     } catch (error) {
-      this.#streams.remove(lingering);
+      this.closed(lingering);
       throw error;
     }
     if (this.#streams.size > this.limits.lingeringStreams) {
@@ -62,7 +72,7 @@ export class StreamLinger {
   }
 
   closed(lingering: Lingering): void {
-    this.#streams.remove(lingering);
+    this.#streams.remove(lingering.link);
   }
 
   abortAll(): void {

@@ -1,6 +1,6 @@
 import type { Answer, SessionKey } from '../workers/engine-control.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { SessionError, type SessionsLine } from './sessions-line.js';
+import { type SessionError, type SessionsLine, type Waiting } from './sessions-line.js';
 
 /** The peer's answer to a request or a step, as far as it is one. */
 export type PeerAnswer =
@@ -9,38 +9,68 @@ export type PeerAnswer =
   | { readonly state: 'declined'; readonly reason: string };
 
 /**
- * Waits for the answer of a request or a step. A decline is an answer, every other failure rejects. When `signal`
- * aborts, the session is declined and the call rejects with the signal's reason.
+ * A request or a step that waits for the peer. A decline is an answer, every other failure rejects. Thousands may wait at
+ * once, so it is one object and one promise, not an async function for each layer of the API.
  */
-export function answered(
-  line: SessionsLine,
-  session: SessionKey,
-  answering: Promise<Answer | undefined>,
-  signal: AbortSignal | undefined,
-): Promise<PeerAnswer> {
-  const answer = answering.then(peerAnswer, declineOrThrow);
-  return signal ? unlessAborted(line, session, answer, signal) : answer;
-}
+export abstract class AwaitedAnswer<R> implements Waiting {
+  readonly #resolve: (result: R) => void;
+  readonly #reject: (error: unknown) => void;
 
-function peerAnswer(answer: Answer | undefined): PeerAnswer {
-  if (!answer || answer.state === 'failed' || answer.state === 'synchronized')
-    throw new GraspError(ErrorCode.unspec, 'no answer');
-  return answer;
-}
-
-function declineOrThrow(error: unknown): PeerAnswer {
-  if (error instanceof SessionError && error.code === ErrorCode.declined) {
-    return { state: 'declined', reason: error.reason ?? '' };
+  constructor(resolve: (result: R) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
-  throw error;
+
+  /** What the caller gets. */
+  protected abstract take(answer: PeerAnswer): R;
+
+  /** It will get none. */
+  protected failed?(error: unknown): void;
+
+  resolve(answer: Answer | undefined): void {
+    if (!answer || answer.state === 'failed' || answer.state === 'synchronized') {
+      return this.#fail(new GraspError(ErrorCode.unspec, 'no answer'));
+    }
+    this.#take(answer);
+  }
+
+  reject(error: SessionError): void {
+    if (error.code === ErrorCode.declined) this.#take({ state: 'declined', reason: error.reason ?? '' });
+    else this.#fail(error);
+  }
+
+  #take(answer: PeerAnswer): void {
+    let result: R;
+    try {
+      result = this.take(answer);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    this.#resolve(result);
+  }
+
+  #fail(error: unknown): void {
+    this.failed?.(error);
+    this.#reject(error);
+  }
 }
 
-async function unlessAborted(
+/** What `begin` throws rejects as well, without the promises of an async function. */
+export function rejecting<R>(begin: () => Promise<R>): Promise<R> {
+  try {
+    return begin();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+/** When `signal` aborts, the session is declined and the call rejects with the signal's reason. */
+export async function unlessAborted<R extends object>(
   line: SessionsLine,
   session: SessionKey,
-  answer: Promise<PeerAnswer>,
+  answer: Promise<R>,
   signal: AbortSignal,
-): Promise<PeerAnswer> {
+): Promise<R> {
   const giveUp = (): void => {
     // The session may end by itself in the same moment: then there is nothing left to decline.
     line
@@ -51,7 +81,7 @@ async function unlessAborted(
   try {
     const result = await answer;
     // What comes after the abort is the end that the abort has caused.
-    if (result.state === 'declined') signal.throwIfAborted();
+    if ('state' in result && result.state === 'declined') signal.throwIfAborted();
     return result;
   } catch (error) {
     signal.throwIfAborted();

@@ -8,6 +8,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock } from '../runtime/index.js';
 import type { EngineStatus } from '../workers/engine-control.js';
+import { rejecting } from './answering.js';
 import { checkedLoopCount, checkedUint32 } from './checks.js';
 import type { Client } from './client.js';
 import { Discovery } from './discovery.js';
@@ -119,14 +120,16 @@ export class Asa {
    * peer cannot be connected to; 40 too big; 41 worker lost; 43 limit reached. Aborting `signal` rejects with its
    * reason.
    */
-  async requestNegotiate(
+  requestNegotiate(
     objective: Objective,
     value: unknown,
     options: RequestOptions = {},
   ): Promise<NegotiateResult> {
-    this.#assertRegistered();
-    if (objective.asa !== this) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
-    return await requestNegotiate(this.#client, objective, value, options);
+    return rejecting(() => {
+      this.#assertRegistered();
+      if (objective.asa !== this) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
+      return requestNegotiate(this.#client, objective, value, options);
+    });
   }
 
   /**
@@ -142,9 +145,11 @@ export class Asa {
    * @example
    * const { value, source } = await asa.synchronize('EX1', { timeoutMs: 5000 });
    */
-  async synchronize(objective: string | Objective, options: SynchronizeOptions = {}): Promise<Synchronized> {
-    this.#assertRegistered();
-    return await synchronize(this.#client, this.handle, objective, options);
+  synchronize(objective: string | Objective, options: SynchronizeOptions = {}): Promise<Synchronized> {
+    return rejecting(() => {
+      this.#assertRegistered();
+      return synchronize(this.#client, this.handle, objective, options);
+    });
   }
 
   /**

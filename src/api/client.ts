@@ -133,12 +133,15 @@ export class Client implements ClientControl {
     });
   }
 
-  /** The line for a new request of this thread; not a promise where there is nothing to wait for. */
-  lineForRequest(): SessionsLine | Promise<SessionsLine> {
+  /** A new request of this thread through its line, at once where there is nothing to wait for. */
+  request<R>(through: (line: SessionsLine) => Promise<R>): Promise<R> {
     const host = this.#host;
-    if (typeof host !== 'string') return host().then((name) => this.line(name));
+    if (typeof host !== 'string')
+      return host()
+        .then((name) => this.line(name))
+        .then(through);
     const line = this.#lines.get(host);
-    return line && !line.lost && !this.#closed ? line : this.line(host);
+    return line && !line.lost && !this.#closed ? through(line) : this.line(host).then(through);
   }
 
   /** Sends a call to the core, now or as soon as there is one; the way to cancel it is returned. */

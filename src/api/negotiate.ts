@@ -9,7 +9,7 @@ import {
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
 import type { ObjectiveHead, SessionKey } from '../workers/engine-control.js';
-import { answered, type PeerAnswer } from './answering.js';
+import { AwaitedAnswer, unlessAborted, type PeerAnswer } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
 import type { Client } from './client.js';
 import type { Objective } from './objective.js';
@@ -51,36 +51,43 @@ interface Request {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Sends M_REQ_NEG to the peer, or to whoever supports the objective, and waits for the answer. */
-export async function requestNegotiate(
+/**
+ * Sends M_REQ_NEG to the peer, or to whoever supports the objective, and waits for the answer. What is wrong with the call
+ * itself is thrown.
+ */
+export function requestNegotiate(
   client: Client,
   objective: Objective,
   value: unknown,
   options: RequestOptions,
 ): Promise<NegotiateResult> {
-  const { asa } = objective;
+  const { asa, name } = objective;
   const { signal, dryRun = false, rapid = false } = options;
   const timeoutMs = timeoutOf(options.timeoutMs);
   const loopCount = checkedLoopCount(options.loopCount ?? objective.loopCount);
   const bytes = encodeValue(value);
   const peer = options.peer === undefined || options.peer === null ? undefined : toTarget(options.peer);
-  if (objective.deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(objective.name));
-  if (!objective.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(objective.name));
-  if (dryRun && !objective.dryRun) throw new GraspError(ErrorCode.notDry, JSON.stringify(objective.name));
+  if (objective.deregistered) throw new GraspError(ErrorCode.notYourObj, JSON.stringify(name));
+  if (!objective.negotiate) throw new GraspError(ErrorCode.notNeg, JSON.stringify(name));
+  if (dryRun && !objective.dryRun) throw new GraspError(ErrorCode.notDry, JSON.stringify(name));
   signal?.throwIfAborted();
-  const { name } = objective;
   const head: ObjectiveHead = { name, flags: objectiveFlags(objective, { dryRun }), loopCount };
   const request: Request = { client, asa: asa.handle, objective, head, value: bytes, timeoutMs, signal };
-  if (peer) return await ask(request, peer);
+  return peer ? ask(request, peer) : askWhomever(request, rapid);
+}
 
-  let refused: SessionError | undefined;
+/** Asks those who are known or found, one after the other, until one accepts the connection. */
+async function askWhomever(request: Request, rapid: boolean): Promise<NegotiateResult> {
+  const { client, asa, objective, head, timeoutMs, signal } = request;
+  const { name } = head;
   // Without the value: that would ask for rapid mode (RFC 8990 §2.5.5.1).
-  const wanted: ObjectiveHead = { name, flags: objectiveFlags(objective), loopCount };
-  const search: Search = { client, asa: asa.handle, objective: wanted, timeoutMs, signal };
+  const wanted: ObjectiveHead = { name, flags: objectiveFlags(objective), loopCount: head.loopCount };
+  const search: Search = { client, asa, objective: wanted, timeoutMs, signal };
   if (rapid && !(await known(search)).some(usable)) {
     const answer = await askRapidly(request);
     if (answer) return answer;
   }
+  let refused: SessionError | undefined;
   for await (const target of responders(search)) {
     try {
       return await ask(request, target);
@@ -106,25 +113,30 @@ async function* responders(search: Search): AsyncGenerator<Target> {
   }
 }
 
-async function ask(request: Request, target: Target): Promise<NegotiateResult> {
+function ask(request: Request, target: Target): Promise<NegotiateResult> {
   const { client, head, objective, timeoutMs, value, signal } = request;
-  const asked = client.lineForRequest();
-  const line = asked instanceof Promise ? await asked : asked;
-  signal?.throwIfAborted();
-  const key = client.nextNumber();
-  const answering = line.call({
-    call: line.nextCall(),
-    t: 'request',
-    session: key,
-    asa: request.asa,
-    objective: head,
-    value,
-    target,
-    connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-    timeoutMs,
-    maxMessageBytes: objective.maxMessageBytes,
+  return client.request((line) => {
+    signal?.throwIfAborted();
+    const key = client.nextNumber();
+    const answer = new Promise<NegotiateResult>((resolve, reject) => {
+      line.ask(
+        {
+          call: line.nextCall(),
+          t: 'request',
+          session: key,
+          asa: request.asa,
+          objective: head,
+          value,
+          target,
+          connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+          timeoutMs,
+          maxMessageBytes: objective.maxMessageBytes,
+        },
+        new AwaitedResult(resolve, reject, request, line, key),
+      );
+    });
+    return signal ? unlessAborted(line, key, answer, signal) : answer;
   });
-  return resultOf(request, line, key, await answered(line, key, answering, signal));
 }
 
 /** The request goes out with a discovery; undefined: that was not how it was answered. */
@@ -134,42 +146,63 @@ async function askRapidly(request: Request): Promise<NegotiateResult | undefined
   const line = await client.line('core');
   signal?.throwIfAborted();
   const key = client.nextNumber();
-  const answering = line.call({
-    call: line.nextCall(),
-    t: 'rapid',
-    session: key,
-    asa: request.asa,
-    objective: head,
-    value,
-    discoveryMs: Math.min(DISCOVERY_TIMEOUT_PER_HOP_MS * head.loopCount, timeoutMs),
-    timeoutMs,
-    maxMessageBytes: objective.maxMessageBytes,
+  const answer = new Promise<NegotiateResult>((resolve, reject) => {
+    line.ask(
+      {
+        call: line.nextCall(),
+        t: 'rapid',
+        session: key,
+        asa: request.asa,
+        objective: head,
+        value,
+        discoveryMs: Math.min(DISCOVERY_TIMEOUT_PER_HOP_MS * head.loopCount, timeoutMs),
+        timeoutMs,
+        maxMessageBytes: objective.maxMessageBytes,
+      },
+      new AwaitedResult(resolve, reject, request, line, key),
+    );
   });
   try {
-    return resultOf(request, line, key, await answered(line, key, answering, signal));
+    return await (signal ? unlessAborted(line, key, answer, signal) : answer);
   } catch (error) {
     if (error instanceof SessionError && error.code === ErrorCode.noDiscReply) return undefined;
     throw error;
   }
 }
 
-function resultOf(
-  { head, value }: Request,
-  line: SessionsLine,
-  key: SessionKey,
-  answer: PeerAnswer,
-): NegotiateResult {
-  if (answer.state === 'declined') return answer;
-  if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(value) };
-  const session = new NegotiationSession({
-    line,
-    key,
-    role: 'initiator',
-    head,
-    sessionId: answer.sessionId,
-    remote: answer.remote,
-    value: answer.value,
-    loopCount: answer.loopCount,
-  });
-  return { state: 'offered', session, value: session.value, loopCount: session.loopCount };
+/** A request that waits for the peer's first answer: with an offer there is a session. */
+class AwaitedResult extends AwaitedAnswer<NegotiateResult> {
+  readonly #request: Request;
+  readonly #line: SessionsLine;
+  readonly #key: SessionKey;
+
+  constructor(
+    resolve: (result: NegotiateResult) => void,
+    reject: (error: unknown) => void,
+    request: Request,
+    line: SessionsLine,
+    key: SessionKey,
+  ) {
+    super(resolve, reject);
+    this.#request = request;
+    this.#line = line;
+    this.#key = key;
+  }
+
+  protected take(answer: PeerAnswer): NegotiateResult {
+    const { head, value } = this.#request;
+    if (answer.state === 'declined') return answer;
+    if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(value) };
+    const session = new NegotiationSession({
+      line: this.#line,
+      key: this.#key,
+      role: 'initiator',
+      head,
+      sessionId: answer.sessionId,
+      remote: answer.remote,
+      value: answer.value,
+      loopCount: answer.loopCount,
+    });
+    return { state: 'offered', session, value: session.value, loopCount: session.loopCount };
+  }
 }

@@ -1,5 +1,6 @@
 import { decodeValue, encodeValue, ErrorCode, GraspError, NULL_VALUE } from '../protocol/index.js';
 import type { ObjectiveRegistration } from '../workers/engine-control.js';
+import { rejecting } from './answering.js';
 import type { Asa } from './asa.js';
 import type { Client } from './client.js';
 import { RequestSource, SessionIterator, type Listening } from './listening.js';
@@ -89,7 +90,7 @@ export class Objective {
     const source: RequestSource = new RequestSource({
       client: this.#client,
       capacity: concurrency,
-      onSession: (session) => void serve(session, handler, onError, source),
+      onSession: (session) => serve(session, handler, onError, source),
       onEnd: end,
     });
     await source.open(this.asa.handle, this.name);
@@ -178,28 +179,37 @@ export class Objective {
   }
 }
 
-async function serve(
+/** Serves one session. No async function: of those as many wait as there are sessions. */
+function serve(
   session: NegotiationSession,
   handler: (session: NegotiationSession) => unknown,
   onError: (error: unknown, session: NegotiationSession) => void,
   source: RequestSource,
-): Promise<void> {
-  let reason = 'no answer by the ASA';
-  try {
-    try {
-      await handler(session);
-    } catch (error) {
-      // A session that ended under the handler is no fault of the handler's.
-      if (!(error instanceof GraspError && session.ended)) onError(error, session);
+): void {
+  const served = rejecting(() => Promise.resolve(handler(session)));
+  void served.then(
+    () => endServed(session, 'no answer by the ASA', source),
+    (error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
-      reason = `the ASA failed: ${message}`.slice(0, MAX_REASON_LENGTH).replace(/\p{Surrogate}/gu, '\ufffd');
-    }
-    if (session.ended) return;
-    // It may end in this moment by the peer's doing; then nobody is left to be told.
-    await session.endNegotiate({ accept: false, reason }).catch(() => undefined);
-  } finally {
-    source.release();
-  }
+      const reason = `the ASA failed: ${message}`
+        .slice(0, MAX_REASON_LENGTH)
+        .replace(/\p{Surrogate}/gu, '\ufffd');
+      try {
+        // A session that ended under the handler is no fault of the handler's.
+        if (!(error instanceof GraspError && session.ended)) onError(error, session);
+      } finally {
+        endServed(session, reason, source);
+      }
+    },
+  );
+}
+
+/** Declines what the handler has left open, and makes room for another. */
+function endServed(session: NegotiationSession, reason: string, source: RequestSource): void {
+  const release = (): void => source.release();
+  if (session.ended) release();
+  // It may end in this moment by the peer's doing; then nobody is left to be told.
+  else session.endNegotiate({ accept: false, reason }).then(release, release);
 }
 
 function warn(error: unknown, session: NegotiationSession): void {

@@ -9,7 +9,7 @@ import {
   GRASP_DEF_TIMEOUT,
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
-import { answered } from './answering.js';
+import { AwaitedAnswer, rejecting, unlessAborted, type PeerAnswer } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
 import { SessionError, toError, type SessionsLine } from './sessions-line.js';
 
@@ -103,7 +103,7 @@ export class NegotiationSession {
     this.remote = beginning.remote;
     this.#encodedValue = beginning.value;
     this.#loopCount = beginning.loopCount;
-    this.#line.track(this.#key, { ended: (failure) => this.endedUnnoticed(failure) });
+    this.#line.track(this.#key, this);
   }
 
   /** The value received last, decoded. Maps are `Map`, a tag-24 item is `RawCbor`. */
@@ -140,73 +140,71 @@ export class NegotiationSession {
    * Rejects: 3 not this side's turn, value not encodable, dry run changed; 19 session over; 20 no connection;
    * 21 loop count exhausted; 22 send failed; 23–28 what the peer did; 40 too big (session lives); 41 worker lost.
    */
-  async negotiateStep(value: unknown, options: StepOptions = {}): Promise<NegotiateResult> {
-    const timeoutMs = timeoutOf(options.timeoutMs);
-    const loopCount = options.loopCount === undefined ? undefined : checkedLoopCount(options.loopCount);
-    const bytes = encodeValue(value);
-    const told = this.#tell('step');
-    if (told) return told;
-    options.signal?.throwIfAborted();
-    const answer = this.#line.call({
-      call: this.#line.nextCall(),
-      t: 'step',
-      session: this.#key,
-      value: bytes,
-      loopCount,
-      dryRun: options.dryRun,
-      timeoutMs,
+  negotiateStep(value: unknown, options: StepOptions = {}): Promise<NegotiateResult> {
+    return rejecting(() => {
+      const timeoutMs = timeoutOf(options.timeoutMs);
+      const loopCount = options.loopCount === undefined ? undefined : checkedLoopCount(options.loopCount);
+      const bytes = encodeValue(value);
+      const told = this.#tell('step');
+      if (told) return Promise.resolve(told);
+      const { signal, dryRun } = options;
+      signal?.throwIfAborted();
+      const answer = new Promise<NegotiateResult>((resolve, reject) => {
+        const call = this.#line.nextCall();
+        const step = new Step(resolve, reject, this, bytes);
+        this.#line.ask(
+          { call, t: 'step', session: this.#key, value: bytes, loopCount, dryRun, timeoutMs },
+          step,
+        );
+      });
+      return signal ? unlessAborted(this.#line, this.#key, answer, signal) : answer;
     });
-    try {
-      const result = await answered(this.#line, this.#key, answer, options.signal);
-      if (result.state === 'offered') {
-        this.#encodedValue = result.value;
-        this.#loopCount = result.loopCount;
-        return { state: 'offered', session: this, value: this.value, loopCount: result.loopCount };
-      }
-      this.#end(`${result.state} by the peer`);
-      return result.state === 'accepted' ? { state: 'accepted', value: decodeValue(bytes) } : result;
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
   }
 
   /**
    * Asks the peer for patience (M_WAIT, RFC 8990 §2.8.9): its timer starts anew with `timeoutMs` (default and 0:
    * 60000). May be repeated. Rejects: 3 not this side's turn, 16, 19, 20, 29.
    */
-  async negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
-    const waitMs = timeoutOf(timeoutMs);
-    this.#tell('wait');
-    await this.#confirmed({ call: this.#line.nextCall(), t: 'wait', session: this.#key, waitMs });
+  negotiateWait(timeoutMs: number | null = GRASP_DEF_TIMEOUT): Promise<void> {
+    return rejecting(() => {
+      const waitMs = timeoutOf(timeoutMs);
+      this.#tell('wait');
+      return this.#confirmed({ call: this.#line.nextCall(), t: 'wait', session: this.#key, waitMs });
+    });
   }
 
   /**
    * Ends the session (M_END, RFC 8990 §2.8.8): `accept` the value received last, on this side's turn only, or
    * decline at any time, with a reason. Rejects: 3 not this side's turn, 16, 19, 20, 30.
    */
-  async endNegotiate(
-    result: { accept: true } | { accept: false; reason?: string | undefined },
-  ): Promise<void> {
-    this.#tell('end');
-    const reason = result.accept ? undefined : result.reason;
-    if (reason !== undefined && /\p{Surrogate}/u.test(reason)) {
-      throw new GraspError(ErrorCode.unspec, 'the reason is no well-formed text');
-    }
-    const { accept } = result;
-    await this.#confirmed({ call: this.#line.nextCall(), t: 'end', session: this.#key, accept, reason });
-    this.#end(result.accept ? 'accepted here' : 'declined here');
+  endNegotiate(result: { accept: true } | { accept: false; reason?: string | undefined }): Promise<void> {
+    return rejecting(() => {
+      this.#tell('end');
+      const reason = result.accept ? undefined : result.reason;
+      if (reason !== undefined && /\p{Surrogate}/u.test(reason)) {
+        throw new GraspError(ErrorCode.unspec, 'the reason is no well-formed text');
+      }
+      const { accept } = result;
+      return this.#confirmed(
+        { call: this.#line.nextCall(), t: 'end', session: this.#key, accept, reason },
+        accept ? 'accepted here' : 'declined here',
+      );
+    });
   }
 
   /**
    * Tells the peer that its message was unusable (M_INVALID, RFC 8990 §2.8.12) and ends the session. `info` is cut
    * so that the message fits 2048 bytes (§2.8.3). Rejects: 16, 19, 20, 30.
    */
-  async sendInvalid(info?: Uint8Array | string): Promise<void> {
-    const bytes = info === undefined ? undefined : encodeValue(cut(info));
-    this.#tell('end');
-    await this.#confirmed({ call: this.#line.nextCall(), t: 'invalid', session: this.#key, info: bytes });
-    this.#end('M_INVALID sent');
+  sendInvalid(info?: Uint8Array | string): Promise<void> {
+    return rejecting(() => {
+      const bytes = info === undefined ? undefined : encodeValue(cut(info));
+      this.#tell('end');
+      return this.#confirmed(
+        { call: this.#line.nextCall(), t: 'invalid', session: this.#key, info: bytes },
+        'M_INVALID sent',
+      );
+    });
   }
 
   /** @internal The session ended while no call was waiting. */
@@ -228,18 +226,35 @@ export class NegotiationSession {
     throw toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
   }
 
-  /** Sends a call and waits for its confirmation. */
-  async #confirmed(call: SessionCall): Promise<void> {
-    try {
-      await this.#line.call(call);
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
+  /** Sends a call and waits for its confirmation; `ends`: the session is over then, in these words. */
+  #confirmed(call: SessionCall, ends?: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#line.ask(call, {
+        resolve: () => {
+          if (ends !== undefined) this.#end(ends);
+          resolve();
+        },
+        reject: (error) => {
+          this.callFailed(error);
+          reject(error);
+        },
+      });
+    });
   }
 
-  /** Refusals before sending leave the session as it was; everything else has ended it. */
-  #failed(error: unknown): void {
+  /** @internal The answer of a step; `offered` is what this side had offered with it. */
+  stepped(answer: PeerAnswer, offered: Uint8Array): NegotiateResult {
+    if (answer.state === 'offered') {
+      this.#encodedValue = answer.value;
+      this.#loopCount = answer.loopCount;
+      return { state: 'offered', session: this, value: this.value, loopCount: answer.loopCount };
+    }
+    this.#end(`${answer.state} by the peer`);
+    return answer.state === 'accepted' ? { state: 'accepted', value: decodeValue(offered) } : answer;
+  }
+
+  /** @internal Refusals before sending leave the session as it was; everything else has ended it. */
+  callFailed(error: unknown): void {
     if (error instanceof SessionError && !error.over) return;
     this.#end(error instanceof GraspError ? { code: error.code, detail: error.message } : 'failed');
   }
@@ -256,6 +271,31 @@ export class NegotiationSession {
   #endReason(): GraspError {
     const how = this.#how;
     return typeof how === 'object' ? toError(how) : new GraspError(ErrorCode.noSession, how);
+  }
+}
+
+/** A step that waits for the peer. */
+class Step extends AwaitedAnswer<NegotiateResult> {
+  readonly #session: NegotiationSession;
+  readonly #offered: Uint8Array;
+
+  constructor(
+    resolve: (result: NegotiateResult) => void,
+    reject: (error: unknown) => void,
+    session: NegotiationSession,
+    offered: Uint8Array,
+  ) {
+    super(resolve, reject);
+    this.#session = session;
+    this.#offered = offered;
+  }
+
+  protected take(answer: PeerAnswer): NegotiateResult {
+    return this.#session.stepped(answer, this.#offered);
+  }
+
+  protected override failed(error: unknown): void {
+    this.#session.callFailed(error);
   }
 }
 

@@ -15,15 +15,15 @@ import type { Client } from './client.js';
 /** A session as the client needs to know it. */
 export interface SessionSink {
   /** The session ended while no call was waiting. */
-  ended(failure: Failure): void;
+  endedUnnoticed(failure: Failure): void;
 }
 
 export type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
-/** What one waiting call wants to hear. */
-interface Waiting {
-  readonly resolve: (result: Answer | undefined) => void;
-  readonly reject: (error: GraspError) => void;
+/** Who waits for what a call comes to: an answer (`request`, `step`, `synchronize`), or undefined for a confirmation. */
+export interface Waiting {
+  resolve(result: Answer | undefined): void;
+  reject(error: SessionError): void;
 }
 
 /** A line to one session host. */
@@ -65,13 +65,16 @@ export class SessionsLine {
     return this.#client.nextNumber();
   }
 
-  /** Sends a call and waits for its answer (`request`, `step`) or confirmation. Rejects with a GraspError. */
+  /** Sends a call; `waiting` is told once what it comes to, never before this returns unless the host is lost. */
+  ask(event: SessionCall, waiting: Waiting): void {
+    if (this.#lost) return waiting.reject(toError(this.#lost));
+    this.#waiting.set(event.call, waiting);
+    this.#port.send(event);
+  }
+
+  /** The same for who waits with a promise. */
   call(event: SessionCall): Promise<Answer | undefined> {
-    if (this.#lost) return Promise.reject(toError(this.#lost));
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(event.call, { resolve, reject });
-      this.#port.send(event);
-    });
+    return new Promise((resolve, reject) => this.ask(event, { resolve, reject }));
   }
 
   take(listen: number, n: number): void {
@@ -85,7 +88,7 @@ export class SessionsLine {
     this.#port.close();
     for (const waiting of this.#waiting.values()) waiting.reject(toError(failure));
     this.#waiting.clear();
-    for (const sink of this.#sessions.values()) sink.ended(failure);
+    for (const sink of this.#sessions.values()) sink.endedUnnoticed(failure);
     this.#sessions.clear();
   }
 
@@ -108,7 +111,7 @@ export class SessionsLine {
       case 'ended': {
         const sink = this.#sessions.get(event.session);
         this.#sessions.delete(event.session);
-        sink?.ended(event.failure);
+        sink?.endedUnnoticed(event.failure);
         return;
       }
     }

@@ -12,7 +12,8 @@ import {
   type CachedLocator,
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
-import type { ObjectiveHead } from '../workers/engine-control.js';
+import type { Answer, ObjectiveHead } from '../workers/engine-control.js';
+import { unlessAborted } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
 import type { Client } from './client.js';
 import { floodsOf } from './flooding.js';
@@ -61,8 +62,8 @@ interface Request extends Search {
   readonly maxMessageBytes: number | undefined;
 }
 
-/** @param asa handle of the ASA that asks */
-export async function synchronize(
+/** @param asa handle of the ASA that asks. What is wrong with the call itself is thrown. */
+export function synchronize(
   client: Client,
   asa: number,
   what: string | Objective,
@@ -84,8 +85,12 @@ export async function synchronize(
   const request: Request = { client, asa, objective, timeoutMs, value, signal, maxMessageBytes };
 
   // A peer was named: no cache answers in its place.
-  if (peer) return await ask(request, peer, undefined);
+  return peer ? ask(request, peer, undefined) : synchronizeWithWhomever(request);
+}
 
+async function synchronizeWithWhomever(request: Request): Promise<Synchronized> {
+  const { client, signal } = request;
+  const { name } = request.objective;
   // 1. The flood cache, newest first; an entry without value does not count (D-12, D-13).
   const [flooded] = (await floodsOf(client, name, signal)).filter((each) => !isNullValue(each.encodedValue));
   if (flooded) {
@@ -133,43 +138,34 @@ function inAnswer(name: string, found: CachedLocator): Synchronized {
 }
 
 /** M_REQ_SYN → M_SYNCH (RFC 8990 §2.8.6, §2.8.10). */
-async function ask(request: Request, target: Target, locator: AsaLocator | undefined): Promise<Synchronized> {
+function ask(request: Request, target: Target, locator: AsaLocator | undefined): Promise<Synchronized> {
   const { client, asa, objective, timeoutMs, maxMessageBytes, signal } = request;
-  const asked = client.lineForRequest();
-  const line = asked instanceof Promise ? await asked : asked;
-  signal?.throwIfAborted();
-  const session = client.nextNumber();
-  const giveUp = (): void => {
-    // It may end by itself in the same moment: then there is nothing left to end.
-    line
-      .call({ call: line.nextCall(), t: 'end', session, accept: false, reason: undefined })
-      .catch(() => undefined);
-  };
-  signal?.addEventListener('abort', giveUp, { once: true });
-  try {
-    const answer = await line.call({
-      call: line.nextCall(),
-      t: 'synchronize',
-      session,
-      asa,
-      objective,
-      target,
-      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-      timeoutMs,
-      maxMessageBytes,
-    });
+  const valueOf = (answer: Answer | undefined): Synchronized => {
     if (answer?.state !== 'synchronized') throw new GraspError(ErrorCode.unspec, 'no answer');
     return synchronized(answer.objective, answer.value, {
       source: 'request',
       locator: locator ?? locatorOf(target),
       expiresAt: undefined,
     });
-  } catch (error) {
+  };
+  return client.request((line) => {
     signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener('abort', giveUp);
-  }
+    const session = client.nextNumber();
+    const answer = line
+      .call({
+        call: line.nextCall(),
+        t: 'synchronize',
+        session,
+        asa,
+        objective,
+        target,
+        connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+        timeoutMs,
+        maxMessageBytes,
+      })
+      .then(valueOf);
+    return signal ? unlessAborted(line, session, answer, signal) : answer;
+  });
 }
 
 function synchronized(

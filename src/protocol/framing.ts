@@ -20,6 +20,9 @@ export type FramerResult =
 const MORE: FramerResult = { kind: 'more' };
 const NOTHING = new Uint8Array(0);
 
+/** A scanner that stands inside no item: at rest a framer needs none, and there are as many framers as connections. */
+let spare: ItemScanner | undefined;
+
 /**
  * Cuts a stream into CBOR items. `push` each chunk as it arrives, then call `next` until it says `more`. Items are
  * copies and belong to the caller; chunks are not kept. After a malformed item nothing further is read: a CBOR
@@ -27,9 +30,10 @@ const NOTHING = new Uint8Array(0);
  */
 export class MessageFramer {
   readonly #limits: ScanLimits;
-  readonly #scanner: ItemScanner;
+  /** While an item is incomplete: it knows where it stopped. */
+  #scanner: ItemScanner | undefined;
   /** Complete items not yet taken. */
-  #items: Uint8Array[] = [];
+  #items: Uint8Array[] | undefined;
   #taken = 0;
   /** The beginning of an incomplete item. */
   #pending = NOTHING;
@@ -39,7 +43,6 @@ export class MessageFramer {
   constructor(options: FramerOptions = {}) {
     const { limits, maxBytes = limits?.maxBytes ?? DEF_SCAN_LIMITS.maxBytes } = options;
     this.#limits = limits ? { ...DEF_SCAN_LIMITS, ...limits, maxBytes } : limitsOf(maxBytes);
-    this.#scanner = new ItemScanner(this.#limits);
   }
 
   /** Bytes of an incomplete item; more than 0 at the end of the stream means that it was cut off. */
@@ -57,10 +60,11 @@ export class MessageFramer {
 
   /** The next item, once. */
   next(): FramerResult {
-    const bytes = this.#items[this.#taken];
+    const items = this.#items;
+    const bytes = items?.[this.#taken];
     if (bytes === undefined) return this.#malformed ?? MORE;
-    if (++this.#taken === this.#items.length) {
-      this.#items = [];
+    if (++this.#taken === items?.length) {
+      this.#items = undefined;
       this.#taken = 0;
     }
     return { kind: 'item', bytes };
@@ -70,17 +74,23 @@ export class MessageFramer {
   takePending(): Uint8Array {
     const pending = this.#pending.slice(0, this.#pendingBytes);
     this.#pendingBytes = 0;
+    this.#scanner = undefined;
     return pending;
   }
 
   /** An item that begins in this chunk; complete ones are copied once. */
   #begin(chunk: Uint8Array, offset: number): number {
-    const length = this.#scanner.scan(chunk, offset, chunk.length);
-    if (length < 0) return this.#fail(chunk.length);
+    const scanner = spare ?? new ItemScanner();
+    spare = undefined;
+    scanner.reset(this.#limits);
+    const length = scanner.scan(chunk, offset, chunk.length);
+    if (length !== 0) spare = scanner;
+    if (length < 0) return this.#fail(chunk.length, scanner.reason);
     if (length > 0) {
-      this.#items.push(copy(chunk, offset, offset + length));
+      this.#complete(chunk, offset, length);
       return offset + length;
     }
+    this.#scanner = scanner;
     const left = chunk.length - offset;
     this.#reserve(left);
     this.#pending.set(offset === 0 ? chunk : chunk.subarray(offset), 0);
@@ -94,19 +104,28 @@ export class MessageFramer {
     const take = Math.min(chunk.length - offset, this.#limits.maxBytes - before);
     this.#reserve(before + take);
     this.#pending.set(chunk.subarray(offset, offset + take), before);
-    const length = this.#scanner.scan(this.#pending, 0, before + take);
-    if (length < 0) return this.#fail(chunk.length);
+    const scanner = this.#scanner!;
+    const length = scanner.scan(this.#pending, 0, before + take);
     if (length === 0) {
       this.#pendingBytes = before + take;
       return offset + take;
     }
-    this.#items.push(copy(this.#pending, 0, length));
+    this.#scanner = undefined;
+    spare = scanner;
+    if (length < 0) return this.#fail(chunk.length, scanner.reason);
+    this.#complete(this.#pending, 0, length);
     this.#pendingBytes = 0;
     return offset + length - before;
   }
 
-  #fail(end: number): number {
-    this.#malformed = { kind: 'malformed', reason: this.#scanner.reason };
+  #complete(bytes: Uint8Array, start: number, length: number): void {
+    const item = copy(bytes, start, start + length);
+    if (this.#items) this.#items.push(item);
+    else this.#items = [item];
+  }
+
+  #fail(end: number, reason: RefusalReason): number {
+    this.#malformed = { kind: 'malformed', reason };
     this.#pending = NOTHING;
     this.#pendingBytes = 0;
     return end;

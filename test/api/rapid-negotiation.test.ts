@@ -241,6 +241,8 @@ describe('§2.5.5.1 initiator', () => {
     line.stream.write(Buffer.concat([encode([5, sid, ['EX3', 3, 4, 1]]), Uint8Array.of(0xff)]));
     const answer = await world.until(result);
     if (answer.state !== 'offered') throw new Error();
+    // What it ended of is told once, though it ended in the very moment in which it began.
+    expect(await world.failure(answer.session.negotiateStep(2))).toMatchObject({ code: 24 });
     expect(await world.failure(answer.session.negotiateStep(2))).toMatchObject({ code: 19 });
     expect(line.over).toBe(true);
   });

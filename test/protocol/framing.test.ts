@@ -72,6 +72,20 @@ describe('§2.5.3 the end of a message is found in its bytes alone', () => {
     expect(drain(framer)).toHaveLength(1);
   });
 
+  test('streams that are read in turn, each in the middle of an item, do not disturb each other', () => {
+    const cuts = [3, 5, 7, 11, 13, 20];
+    const framers = cuts.map(() => new MessageFramer());
+    const spoilt = new MessageFramer();
+    const items = framers.map((framer, i) => (framer.push(two.subarray(0, cuts[i])), drain(framer)));
+    spoilt.push(hex('83ff'));
+    expect(drain(spoilt)).toEqual(['malformed:cbor.break']);
+    for (const [i, framer] of [...framers.entries()].reverse()) {
+      framer.push(two.subarray(cuts[i]));
+      items[i]!.push(...drain(framer));
+    }
+    for (const each of items) expect(each.join('')).toBe(toHex(two));
+  });
+
   test('items are copies of their own, whole chunk or not', () => {
     const framer = new MessageFramer();
     const chunk = hex('8307051903e8');
