@@ -22,6 +22,9 @@ export interface CompiledSnapshot<C> {
 /** How machines on the hot path are run: by tables made from their definition (default), or by xstate's interpreter. */
 export type MachineForm = 'compiled' | 'interpreted';
 
+/** The event of xstate in which an actor enters its initial state. */
+const INIT: EventObject = { type: 'xstate.init' };
+
 type Scope = ActorScope<CompiledSnapshot<unknown>, EventObject>;
 
 interface Args {
@@ -144,7 +147,9 @@ export function compileMachine<M extends AnyStateMachine>(
     }
   }
   const initial = states.get(root.initial.target[0]!.key)!;
-  if (initial.entry.length > 0 || root.initial.actions.length > 0) refuse('actions of the initial state');
+  if (root.initial.actions.length > 0 || initial.entry.some(({ assigns }) => assigns)) {
+    refuse('an initial state that changes the context');
+  }
   const contextOf = (machine.config as { context?: unknown }).context;
 
   function transitionsOf(type: string, definitions: readonly Definition[]): Transition[] {
@@ -244,6 +249,11 @@ export function compileMachine<M extends AnyStateMachine>(
       output: undefined,
       error: undefined,
     }),
+    // When the actor starts, not when it is made; nothing has been sent to it yet.
+    start({ context }, { self, system }: Scope) {
+      if (initial.entry.length > 0)
+        take(initial.entry, { context, copied: false, event: INIT, self, system });
+    },
     getPersistedSnapshot: (snapshot) => snapshot,
   };
   return { ...logic, with: (input) => new WithInput(logic, input) };
@@ -274,9 +284,21 @@ class WithInput implements Logic<unknown> {
     return this.#logic.getInitialSnapshot(scope, this.#input);
   }
 
+  start(snapshot: CompiledSnapshot<unknown>, scope: Scope): void {
+    this.#logic.start!(snapshot, scope);
+  }
+
   getPersistedSnapshot(snapshot: CompiledSnapshot<unknown>): CompiledSnapshot<unknown> {
     return snapshot;
   }
+}
+
+/** Both forms of a machine, to be run by the same code; see {@link compileMachine}. */
+export function formsOf<M extends AnyStateMachine>(
+  machine: M,
+  copy: (context: object) => object,
+): Readonly<Record<MachineForm, M>> {
+  return { interpreted: machine, compiled: compileMachine(machine, copy) as unknown as M };
 }
 
 /** The exact event first, then wildcards from the longest; the state's own before the root's. */

@@ -31,7 +31,7 @@ export interface CoreOptions {
   readonly substrate: Substrate;
   readonly counters: Counters;
   readonly limits: CoreLimits & Partial<SessionLimits> & { readonly sessionWindow?: number | undefined };
-  /** How the multicast handler, the flood relay and the sessions are run. Default `compiled`. */
+  /** How the machines of what comes and goes are run. Default `compiled`. */
   readonly machines?: MachineForm | undefined;
   readonly toEndpoint: (raw: unknown) => Endpoint;
   /** Discovery ports held before a restart. */
@@ -97,7 +97,9 @@ export class Core {
     const initiatorFor = (name: string): Uint8Array | undefined =>
       addressBytes(initiatorAddress(substrate.environment, name));
     const send = (client: string, event: FromCore): void => this.#clients.send(client, event);
+    const { machines } = options;
     this.#discoveries = new Discoveries({
+      machines,
       clock,
       substrate,
       counters,
@@ -111,8 +113,9 @@ export class Core {
       localLocators: (objective, asa): readonly CachedLocator[] =>
         this.#responder.localLocators(objective, asa),
     });
-    this.#responses = new Responses({ clock, substrate, counters, limits });
+    this.#responses = new Responses({ machines, clock, substrate, counters, limits });
     this.#relays = new DiscoveryRelays({
+      machines,
       clock,
       random: options.random,
       counters,
@@ -122,6 +125,7 @@ export class Core {
       sendBack: (bytes, to) => this.#responses.send(bytes, to),
     });
     this.#connections = new ResponseConnections({
+      machines,
       clock,
       counters,
       limits,
@@ -145,7 +149,7 @@ export class Core {
       substrate,
       counters,
       limits,
-      machines: options.machines,
+      machines,
       nextSessionId: () => this.#nextSessionId(),
       pairs: () => this.#ports.open,
       initiatorFor,
@@ -162,7 +166,7 @@ export class Core {
       substrate,
       counters,
       limits,
-      machines: options.machines,
+      machines,
       rapidAnswers: options.rapidAnswers ?? false,
       forceDivert: options.forceDivert ?? false,
       dull,
@@ -178,7 +182,7 @@ export class Core {
       substrate,
       counters,
       limits,
-      machines: options.machines,
+      machines,
       window: limits.sessionWindow,
       toEndpoint: options.toEndpoint,
       // Its sessions have the ids of their discoveries, and nobody listens here.

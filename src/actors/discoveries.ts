@@ -35,13 +35,18 @@ import type { Clock, TimerId, Counters } from '../runtime/index.js';
 import type { PortPair, StreamHandlers, Substrate, Target } from '../substrate/types.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { discoverySessionMachine, type DiscoverySessionPort } from './discovery-session.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { tcpLocator } from './own-locators.js';
 import type { RapidAnswer, RapidCall, RapidCaller } from './rapid-request.js';
 import type { Failure } from './session-protocol.js';
 
+const SESSION = formsOf(discoverySessionMachine, (context) => ({ ...context }));
+
 export interface DiscoveriesOptions {
+  /** How the machines here are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly clock: Clock;
   readonly substrate: Substrate;
   readonly counters: Counters;
@@ -308,7 +313,7 @@ export class Discoveries {
       finish: (failure) => this.#finish(session, failure),
     };
     session.actor = startActor(
-      discoverySessionMachine,
+      SESSION[this.#options.machines ?? 'compiled'],
       { input: { port } },
       { counters, onError: () => this.#finish(session, { code: ErrorCode.unspec }) },
     );

@@ -26,11 +26,16 @@ import {
 import type { Clock, Counters, RandomFill, TimerId } from '../runtime/index.js';
 import type { PortPair } from '../substrate/types.js';
 import { discoveryRelayMachine, type DiscoveryRelayPort } from './discovery-relay.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import type { Arrival } from './multicast-handler.js';
 
+const RELAY = formsOf(discoveryRelayMachine, (context) => ({ ...context }));
+
 export interface DiscoveryRelaysOptions {
+  /** How the machines here are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly clock: Clock;
   readonly random: RandomFill;
   readonly counters: Counters;
@@ -199,7 +204,7 @@ export class DiscoveryRelays {
     this.#relays.set(relay.key, relay);
     if (relay.asksForValue) this.#asking.add(relay);
     relay.actor = startActor(
-      discoveryRelayMachine,
+      RELAY[this.#options.machines ?? 'compiled'],
       { input: { port, interface: arrival.interface } },
       { counters, onError: () => port.release() },
     );

@@ -24,7 +24,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock, Counters, RandomFill } from '../runtime/index.js';
 import { SubstrateError, type PortPair, type Substrate } from '../substrate/types.js';
-import { compileMachine, type MachineForm } from './compiled-machine.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { FromCore, ToCore } from './core-protocol.js';
 import { addressBytes } from './discoveries.js';
 import { floodRelayMachine, type FloodRelayPort } from './flood-relay.js';
@@ -34,9 +34,7 @@ import { census, rethrowLater, startActor, type ActorCount, type QueueStatus } f
 import type { Arrival } from './multicast-handler.js';
 import type { Failure } from './session-protocol.js';
 
-const compiledRelay = compileMachine(floodRelayMachine, (context) => ({
-  ...context,
-})) as unknown as typeof floodRelayMachine;
+const RELAY = formsOf(floodRelayMachine, (context) => ({ ...context }));
 
 export interface FloodsOptions {
   readonly clock: Clock;
@@ -108,7 +106,7 @@ export class Floods {
       count: (reason) => counters.add(reason),
     };
     this.#relay = startActor(
-      options.machines === 'interpreted' ? floodRelayMachine : compiledRelay,
+      RELAY[options.machines ?? 'compiled'],
       { input: { port } },
       // As with the multicast handler: if this throws, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },

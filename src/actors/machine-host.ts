@@ -1,5 +1,6 @@
 import { createActor, type Actor, type AnyActor, type AnyStateMachine, type InputFrom } from 'xstate';
 import type { Clock, Counters } from '../runtime/index.js';
+import type { CompiledLogic } from './compiled-machine.js';
 
 /** One line of a census: how many actors of a machine are in a state. */
 export interface ActorCount {
@@ -25,7 +26,10 @@ export function startActor<M extends AnyStateMachine>(
   options: { readonly input: InputFrom<M> },
   world: { counters: Counters; onError: (error: unknown) => void },
 ): Actor<M> {
-  const actor = createActor(machine as AnyStateMachine, options) as unknown as Actor<M>;
+  const compiled = machine as unknown as Partial<Pick<CompiledLogic<M>, 'with'>>;
+  const actor = (compiled.with
+    ? createActor(compiled.with(options.input))
+    : createActor(machine as AnyStateMachine, options)) as unknown as Actor<M>;
   actor.subscribe({
     error: (error: unknown) => {
       world.counters.add(`actor.error.${machine.id}`);

@@ -28,7 +28,7 @@ import {
 import type { Clock, Counters } from '../runtime/index.js';
 import { addressForSelf } from '../substrate/own-address.js';
 import type { Environment, Substrate } from '../substrate/types.js';
-import { compileMachine, type MachineForm } from './compiled-machine.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { AnnouncedListener, Announcement, DatagramEvent, RapidRequest } from './core-protocol.js';
 import type { Discoveries } from './discoveries.js';
 import type { DiscoveryRelays } from './discovery-relays.js';
@@ -46,9 +46,7 @@ import {
 import { familyOf, interfaceOf, ownLocators, tcpLocator } from './own-locators.js';
 
 /** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
-const compiledHandler = compileMachine(multicastHandlerMachine, (context) => ({
-  ...context,
-})) as unknown as typeof multicastHandlerMachine;
+const HANDLER = formsOf(multicastHandlerMachine, (context) => ({ ...context }));
 
 export interface ResponderOptions {
   readonly clock: Clock;
@@ -103,7 +101,7 @@ export class Responder {
       count: (reason) => counters.add(reason),
     };
     this.#handler = startActor(
-      options.machines === 'interpreted' ? multicastHandlerMachine : compiledHandler,
+      HANDLER[options.machines ?? 'compiled'],
       { input: { port } },
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },

@@ -14,6 +14,7 @@ import {
 } from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Target } from '../substrate/types.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import { received } from './multicast-handler.js';
@@ -27,7 +28,11 @@ import { StreamLinger } from './stream-linger.js';
 
 const NOTHING = new Uint8Array(0);
 
+const CONNECTION = formsOf(responseConnectionMachine, (context) => ({ ...context }));
+
 export interface ResponseConnectionsOptions {
+  /** How the machines here are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly limits: CoreLimits;
@@ -98,7 +103,7 @@ export class ResponseConnections {
       },
     };
     const actor = startActor(
-      responseConnectionMachine,
+      CONNECTION[this.#options.machines ?? 'compiled'],
       { input: { port } },
       { counters, onError: () => (port.release(), stream.abort()) },
     );

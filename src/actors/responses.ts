@@ -22,6 +22,7 @@ import {
   type DiscoveryResponsePort,
 } from './discovery-response.js';
 import { LastInFirstOut } from './last-in-first-out.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import type { Arrival } from './multicast-handler.js';
@@ -31,7 +32,11 @@ const CLOSE_MS = 2_000;
 /** So many times longer than the first is the second try of a connect. */
 const SECOND_PATIENCE = 10;
 
+const RESPONSE = formsOf(discoveryResponseMachine, (context) => ({ ...context }));
+
 export interface ResponsesOptions {
+  /** How the machines here are run. Default `compiled`. */
+  readonly machines?: MachineForm | undefined;
   readonly clock: Clock;
   readonly substrate: Substrate;
   readonly counters: Counters;
@@ -384,7 +389,7 @@ export class Responses {
       },
     };
     const actor = startActor(
-      discoveryResponseMachine,
+      RESPONSE[this.#options.machines ?? 'compiled'],
       { input: { port } },
       { counters, onError: () => (port.abort(), port.release()) },
     );

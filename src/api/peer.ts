@@ -10,6 +10,7 @@ import {
   O_URI_LOCATOR,
   parseAddress,
   parseLocator,
+  remembering,
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
 import { show } from './checks.js';
@@ -31,55 +32,64 @@ export function isUsablePeer(locator: AsaLocator): boolean {
 
 /** Where to connect to; invalidLoc (38) if a request cannot go there (api.md §4.6). */
 export function toTarget(peer: PeerLike): Target {
-  const unusable = (why: string): GraspError =>
-    new GraspError(ErrorCode.invalidLoc, `${show(peerText(peer))}: ${why}`);
   if (typeof peer === 'string') {
     const parsed = parseLocator(peer);
-    if (!parsed) throw unusable('not ADDR[%IF]:PORT or NAME:PORT');
+    if (!parsed) throw unusable(peer, 'not ADDR[%IF]:PORT or NAME:PORT');
     const { locator } = parsed;
     switch (locator.type) {
       case O_IPv6_LOCATOR:
       case O_IPv4_LOCATOR:
-        return target(formatAddress(locator.address), locator.port, parsed.interface);
+        return addressed(peer, formatAddress(locator.address), locator.port, parsed.interface);
       case O_FQDN_LOCATOR:
-        return named(locator.name, locator.port);
+        return named(peer, locator.name, locator.port);
       case O_URI_LOCATOR:
-        throw unusable('URI locators are handed over, not connected to');
+        throw unusable(peer, 'URI locators are handed over, not connected to');
     }
   }
   if (typeof peer !== 'object' || peer === null || typeof peer.address !== 'string') {
-    throw unusable('not a locator');
+    throw unusable(peer, 'not a locator');
   }
+  const { address, port } = peer;
   if ('kind' in peer) {
-    if (peer.kind === 'uri') throw unusable('URI locators are handed over, not connected to');
-    if (peer.protocol !== 'tcp') throw unusable('requests need TCP');
-    if (peer.kind === 'fqdn') return named(peer.address, peer.port);
+    if (peer.kind === 'uri') throw unusable(peer, 'URI locators are handed over, not connected to');
+    if (peer.protocol !== 'tcp') throw unusable(peer, 'requests need TCP');
+    if (peer.kind === 'fqdn') return named(peer, address, port);
   }
-  const [address, zone] = peer.address.split('%');
-  return target(address!, peer.port, peer.interface ?? zone);
+  const end = address.indexOf('%');
+  if (end < 0) return addressed(peer, address, port, peer.interface);
+  return addressed(peer, address.slice(0, end), port, peer.interface ?? address.slice(end + 1));
+}
 
-  function target(text: string, port: number | null, interfaceName: string | undefined): Target {
-    const known = normalised(text);
-    if (!known) return named(text, port);
-    if (known.linkLocal && interfaceName === undefined) {
-      throw unusable('a link-local address needs its interface (ADDR%IF)');
-    }
-    return { address: known.address, port: usable(port), interface: interfaceName };
-  }
+function unusable(peer: PeerLike, why: string): GraspError {
+  return new GraspError(ErrorCode.invalidLoc, `${show(peerText(peer))}: ${why}`);
+}
 
-  function named(name: string, port: number | null): Target {
-    if (parseLocator(`${name}:1`)?.locator.type !== O_FQDN_LOCATOR) {
-      throw unusable('neither an address nor a host name');
-    }
-    return { address: name, fqdn: true, port: usable(port) };
+function addressed(
+  peer: PeerLike,
+  text: string,
+  port: number | null,
+  interfaceName: string | undefined,
+): Target {
+  const known = normalised(text);
+  if (!known) return named(peer, text, port);
+  if (known.linkLocal && interfaceName === undefined) {
+    throw unusable(peer, 'a link-local address needs its interface (ADDR%IF)');
   }
+  return { address: known.address, port: usablePort(peer, port), interface: interfaceName };
+}
 
-  function usable(port: number | null): number {
-    if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw unusable('no usable port');
-    }
-    return port;
+function named(peer: PeerLike, name: string, port: number | null): Target {
+  if (parseLocator(`${name}:1`)?.locator.type !== O_FQDN_LOCATOR) {
+    throw unusable(peer, 'neither an address nor a host name');
   }
+  return { address: name, fqdn: true, port: usablePort(peer, port) };
+}
+
+function usablePort(peer: PeerLike, port: number | null): number {
+  if (port === null || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw unusable(peer, 'no usable port');
+  }
+  return port;
 }
 
 interface NormalisedAddress {
@@ -87,20 +97,11 @@ interface NormalisedAddress {
   readonly linkLocal: boolean;
 }
 
-/** Addresses seen lately: reading one costs a tenth of a whole request, and peers are few. */
-const recentAddresses = new Map<string, NormalisedAddress>();
-const RECENT_ADDRESSES = 256;
-
-function normalised(text: string): NormalisedAddress | undefined {
-  const recent = recentAddresses.get(text);
-  if (recent) return recent;
+/** Peers are few, and reading an address costs a tenth of a whole request. */
+const normalised = remembering(256, (text): NormalisedAddress | undefined => {
   const parsed = parseAddress(text);
-  if (!parsed) return undefined;
-  const known = { address: formatAddress(parsed.bytes), linkLocal: isLinkLocal(parsed.bytes) };
-  if (recentAddresses.size >= RECENT_ADDRESSES) recentAddresses.clear();
-  recentAddresses.set(text, known);
-  return known;
-}
+  return parsed && { address: formatAddress(parsed.bytes), linkLocal: isLinkLocal(parsed.bytes) };
+});
 
 function peerText(peer: PeerLike): string {
   if (typeof peer === 'string') return peer;

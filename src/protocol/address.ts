@@ -1,5 +1,9 @@
 /** IP addresses: text ↔ bytes and what their scope allows. The wire carries bytes, everything a user sees is text. */
 import ipaddr from 'ipaddr.js';
+import { remembering } from './remembering.js';
+
+/** Addresses and their texts remembered. */
+const REMEMBERED = 256;
 
 export interface ParsedAddress {
   /** 4 or 16 bytes. */
@@ -11,9 +15,9 @@ export interface ParsedAddress {
 
 /**
  * Reads an address: dotted IPv4 with four decimal parts, or IPv6, each with an optional `%zone`. Undefined if the
- * text is no address; abbreviated, octal or hexadecimal IPv4 forms are none.
+ * text is no address; abbreviated, octal or hexadecimal IPv4 forms are none. The result is shared.
  */
-export function parseAddress(text: string): ParsedAddress | undefined {
+export const parseAddress = remembering(REMEMBERED, (text: string): ParsedAddress | undefined => {
   const percent = text.indexOf('%');
   const bare = percent < 0 ? text : text.slice(0, percent);
   const zone = percent < 0 ? undefined : text.slice(percent + 1);
@@ -23,7 +27,7 @@ export function parseAddress(text: string): ParsedAddress | undefined {
   const address = family === 4 ? ipaddr.IPv4.parse(bare) : ipaddr.IPv6.parse(bare);
   const bytes = Uint8Array.from(address.toByteArray());
   return zone === undefined ? { bytes, family } : { bytes, family, zone };
-}
+});
 
 /** Text of 4 or 16 bytes, IPv6 in the form of RFC 5952. Throws RangeError for another length. */
 export function formatAddress(bytes: Uint8Array): string {
@@ -31,8 +35,13 @@ export function formatAddress(bytes: Uint8Array): string {
   if (bytes.length !== 16) throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
   const inner = unmapped(bytes);
   if (inner.length === 4) return `::ffff:${formatAddress(inner)}`;
-  return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String();
+  return formatted(String.fromCharCode(...bytes));
 }
+
+/** The text of an IPv6 address whose bytes are the characters of `key`. */
+const formatted = remembering(REMEMBERED, (key) =>
+  new ipaddr.IPv6(Array.from(key, (byte) => byte.charCodeAt(0))).toRFC5952String(),
+);
 
 function bytesOf(address: Uint8Array | string): Uint8Array | undefined {
   return typeof address === 'string' ? parseAddress(address)?.bytes : address;

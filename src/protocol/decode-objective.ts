@@ -33,7 +33,7 @@ export function readObjective(carrier: ObjectiveCarrier): WireObjective | Refusa
   const count = R.enterArray();
   if (count !== 3 && count !== 4) return 'objective.shape';
   const indefinite = R.enteredIndefinite();
-  const name = R.readText();
+  const name = R.readName();
   if (name === undefined) return 'objective.name';
   const flags = R.readUint(Number.MAX_SAFE_INTEGER);
   if (flags < 0) return 'objective.flags';

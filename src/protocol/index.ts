@@ -36,5 +36,6 @@ export * from './flood-copy.js';
 export * from './dull.js';
 export { firstLoopCount, relayCopy } from './loop-count.js';
 export { Link, RecencyList } from './recency-list.js';
+export { remembering } from './remembering.js';
 export { RelayMemory, type RelayMemoryOptions } from './relay-memory.js';
 export { TokenBucket } from './token-bucket.js';

@@ -5,7 +5,7 @@
  *
  * The cursor is module state: reading is synchronous and never nested, and an object per message costs time.
  */
-import { readUtf8 } from './utf8.js';
+import { readUtf8, readUtf8Again } from './utf8.js';
 
 const NOTHING = new Uint8Array(0);
 let bytes: Uint8Array = NOTHING;
@@ -74,17 +74,22 @@ export function readBytes(): Uint8Array | undefined {
   return joinChunks();
 }
 
+/** A text string that is likely to have been read before. */
+export function readName(): string | undefined {
+  return readText(readUtf8Again);
+}
+
 /** A text string. */
-export function readText(): string | undefined {
+export function readText(read = readUtf8): string | undefined {
   const head = bytes[position]!;
   if (head >> 5 !== 3) return undefined;
   if (head !== 0x7f) {
     const length = argument();
     position += length;
-    return readUtf8(bytes, position - length, position);
+    return read(bytes, position - length, position);
   }
   const joined = joinChunks();
-  return readUtf8(joined, 0, joined.length);
+  return read(joined, 0, joined.length);
 }
 
 function joinChunks(): Uint8Array {

@@ -9,7 +9,8 @@ interface Survey {
   items: number;
   /** Containers around the value looked at, and the key of each step: for cycles, depth and the place. */
   readonly ancestors: object[];
-  readonly path: string[];
+  /** Indices, and other steps as they are to be shown. */
+  readonly path: (string | number)[];
 }
 
 /**
@@ -30,7 +31,8 @@ export function surveyValue(
 }
 
 function refuse(s: Survey, what: string): never {
-  throw new GraspError(ErrorCode.unspec, `value${s.path.join('')}: ${what} cannot be encoded`);
+  const place = s.path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).join('');
+  throw new GraspError(ErrorCode.unspec, `value${place}: ${what} cannot be encoded`);
 }
 
 function look(value: unknown, s: Survey): boolean {
@@ -66,7 +68,7 @@ function lookAtObject(value: object, s: Survey): boolean {
   let plain = true;
   if (Array.isArray(value)) {
     plain = value.constructor === Array;
-    for (let i = 0; i < value.length; i++) plain = step(value[i], `[${i}]`, s) && plain;
+    for (let i = 0; i < value.length; i++) plain = step(value[i], i, s) && plain;
   } else if (isMap(value)) {
     plain = value.constructor === Map;
     for (const [key, item] of value) {
@@ -89,7 +91,7 @@ function lookAtObject(value: object, s: Survey): boolean {
   return plain;
 }
 
-function step(value: unknown, place: string, s: Survey): boolean {
+function step(value: unknown, place: string | number, s: Survey): boolean {
   s.path.push(place);
   const plain = look(value, s);
   s.path.pop();

@@ -24,6 +24,7 @@ const OPTIONS = {
   tagUint8Array: false,
   copyBuffers: true,
 } as const;
+const DEF_ENCODE_LIMITS: ScanLimits = { ...DEF_VALUE_LIMITS, maxDepth: MAX_VALUE_DEPTH };
 const encoder = new Encoder(OPTIONS);
 const decoder = new Decoder(OPTIONS);
 
@@ -36,8 +37,8 @@ const decoder = new Decoder(OPTIONS);
  * a lone surrogate, cycles, Date, Set, other buffers and class instances, and nesting beyond `limits.maxDepth`
  * (default 60, what fits into a message); with 40 more than `limits.maxItems` or `maxBytes`.
  */
-export function encodeValue(value: unknown, limits: Partial<ScanLimits> = {}): Uint8Array {
-  const all = { ...DEF_VALUE_LIMITS, maxDepth: MAX_VALUE_DEPTH, ...limits };
+export function encodeValue(value: unknown, limits?: Partial<ScanLimits>): Uint8Array {
+  const all = limits ? { ...DEF_ENCODE_LIMITS, ...limits } : DEF_ENCODE_LIMITS;
   try {
     if (surveyValue(value, all)) {
       // cbor-x answers with a view of a slab that it goes on writing to.
@@ -65,8 +66,9 @@ function beyond(reason: RefusalReason): never {
  * Uint8Array, integers beyond ±(2^53−1) bigint, an outermost tag 24 RawCbor, other tags Tag, unassigned simple
  * values Simple. Throws GraspError 24 if `bytes` is not exactly one item within `limits` (default 16 MiB, 64 deep).
  */
-export function decodeValue(bytes: Uint8Array, limits: Partial<ScanLimits> = {}): unknown {
-  const refused = refuseUnlessOneItem(bytes, { ...DEF_VALUE_LIMITS, ...limits });
+export function decodeValue(bytes: Uint8Array, limits?: Partial<ScanLimits>): unknown {
+  const all = limits ? { ...DEF_VALUE_LIMITS, ...limits } : DEF_VALUE_LIMITS;
+  const refused = refuseUnlessOneItem(bytes, all);
   if (refused) throw new GraspError(ErrorCode.CBORfail, refused);
   return isPlain(bytes) ? (decoder.decode(plainView(bytes)) as unknown) : decodeExact(bytes);
 }

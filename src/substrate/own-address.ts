@@ -1,11 +1,12 @@
 import ipaddr from 'ipaddr.js';
+import { remembering } from '../protocol/index.js';
 import type { Environment } from './types.js';
 
 /**
  * Whether an address, as text without zone, may stand in a locator or an initiator field beyond its own link:
  * global or unique local, or any IPv4 address that is not loopback or link-local (RFC 8990 §2.9.5.1).
  */
-export function isUsable(address: string): boolean {
+export const isUsable = remembering(256, (address: string): boolean => {
   if (!ipaddr.isValid(address)) return false;
   switch (ipaddr.parse(address).range()) {
     case 'loopback':
@@ -18,7 +19,7 @@ export function isUsable(address: string): boolean {
     default:
       return true;
   }
-}
+});
 
 /**
  * Whether a domain name means something on one link or host only (mDNS `.local`, `localhost`): never what a peer

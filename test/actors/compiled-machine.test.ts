@@ -1,14 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createActor, setup, type AnyActorLogic, type AnyStateMachine, type EventObject } from 'xstate';
+import {
+  assign,
+  createActor,
+  setup,
+  type AnyActorLogic,
+  type AnyStateMachine,
+  type EventObject,
+} from 'xstate';
 import { compileMachine, type CompiledLogic } from '../../src/actors/compiled-machine.js';
 import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
 import { negotiationSession } from '../../src/actors/negotiation-session.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
 import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
 import { synchronizationSession } from '../../src/actors/synchronization-session.js';
+import { discoveryRelayCases } from './cases/discovery-relay.js';
+import { discoveryResponseCases } from './cases/discovery-response.js';
+import { discoverySessionCases } from './cases/discovery-session.js';
 import { floodRelayCases } from './cases/flood-relay.js';
 import { everyEvent } from './cases/negotiation-session.js';
+import { responseConnectionCases } from './cases/response-connection.js';
 import { requestListenerCases } from './cases/request-listener.js';
 import { everySynchronizationEvent } from './cases/synchronization-session.js';
 import { recording, type Effect } from './cases/play.js';
@@ -139,14 +150,50 @@ describe.each(compiledMachines)('the compiled form of %s', (_name, machine, ever
 
 describe('the compiled form of a machine', () => {
   // Every transition of them has a case (`npm run check:transitions`).
-  describe.each([multicastHandlerCases, floodRelayCases, requestListenerCases])(
-    '$name',
-    ({ machine, cases }) => {
-      test.each(cases)('$name', (each) => {
-        each.run(compileMachine(machine, copy) as unknown as AnyStateMachine);
-      });
-    },
-  );
+  describe.each([
+    multicastHandlerCases,
+    floodRelayCases,
+    requestListenerCases,
+    discoverySessionCases,
+    discoveryRelayCases,
+    discoveryResponseCases,
+    responseConnectionCases,
+  ])('$name', ({ machine, cases }) => {
+    test.each(cases)('$name', (each) => {
+      each.run(compileMachine(machine, copy) as unknown as AnyStateMachine);
+    });
+  });
+
+  const entering = (fails: boolean, did: string[]): AnyStateMachine =>
+    setup({
+      actions: {
+        enter: () => {
+          did.push('entered');
+          if (fails) throw new Error('no entry');
+        },
+      },
+    }).createMachine({
+      id: 'm',
+      initial: 'a',
+      states: { a: { entry: 'enter', on: { x: 'b' } }, b: { type: 'final' } },
+    });
+
+  test.each([false, true])('enters its initial state when it starts, once (throwing: %s)', (fails) => {
+    const seen = (form: (machine: AnyStateMachine) => AnyActorLogic): string[] => {
+      const did: string[] = [];
+      const actor = createActor(form(entering(fails, did)));
+      actor.subscribe({ error: (error) => did.push(String(error)), complete: () => did.push('complete') });
+      did.push('made');
+      actor.start();
+      did.push((actor.getSnapshot() as { status: string }).status);
+      actor.send({ type: 'x' });
+      did.push((actor.getSnapshot() as { status: string }).status);
+      return did;
+    };
+    const interpreted = seen((machine) => machine);
+    expect(seen((machine) => compileMachine(machine, copy))).toEqual(interpreted);
+    expect(interpreted.slice(0, 2)).toEqual(['made', 'entered']);
+  });
 
   test.each<[string, () => AnyStateMachine]>([
     [
@@ -156,6 +203,16 @@ describe('the compiled form of a machine', () => {
           id: 'm',
           initial: 'a',
           states: { a: { initial: 'b', states: { b: {} } } },
+        }),
+    ],
+    [
+      'an initial state that changes the context',
+      () =>
+        setup({ actions: { change: assign({ n: 1 }) } }).createMachine({
+          id: 'm',
+          context: { n: 0 },
+          initial: 'a',
+          states: { a: { entry: 'change' } },
         }),
     ],
     [
