@@ -8,7 +8,7 @@
  * Compiled are flat machines: atomic and final states, `on` in states and at the root, `prefix.*` events, named
  * guards, named actions with params, `assign`, entry and exit actions. Anything else is refused at once, never interpreted differently.
  */
-import type { ActorLogic, ActorScope, AnyStateMachine, EventObject } from 'xstate';
+import type { ActorLogic, ActorScope, AnyStateMachine, ContextFrom, EventObject } from 'xstate';
 
 /** What an actor of a compiled machine shows of itself: the part of a machine's snapshot that anyone reads. */
 export interface CompiledSnapshot<C> {
@@ -109,12 +109,12 @@ interface Implementations {
 /**
  * Compiles a machine; throws a TypeError that names what cannot be compiled.
  *
- * @param copy `(context) => ({ ...context })`, written where the machine is compiled: V8 copies quickly where it has met few
- * shapes of object, and it counts them by the place in the source.
+ * @param copy gives a copy of a context. Where copies are many, it is written out field by field, and makes the first
+ * context, too: V8 counts the shapes of objects it meets by the place in the source, and copies slowly when there are many.
  */
 export function compileMachine<M extends AnyStateMachine>(
   machine: M,
-  copy: (context: object) => object,
+  copy: (context: ContextFrom<M>) => ContextFrom<M>,
 ): CompiledLogic<M> {
   const root = machine.root as unknown as Node;
   const implementations = machine.implementations as unknown as Implementations;
@@ -201,7 +201,7 @@ export function compileMachine<M extends AnyStateMachine>(
       const params = step.paramsOf ? step.paramsOf(args) : step.params;
       const result = step.run(args, params);
       if (!step.assigns) continue;
-      if (!args.copied) args.context = copy(args.context as object);
+      if (!args.copied) args.context = copy(args.context as ContextFrom<M>);
       args.copied = true;
       Object.assign(args.context as object, result);
     }
@@ -224,7 +224,15 @@ export function compileMachine<M extends AnyStateMachine>(
         if (guard && !guard(args, guardParamsOf ? guardParamsOf(args) : guardParams)) continue;
         if (!target) {
           take(steps, args);
-          return args.context === snapshot.context ? snapshot : { ...snapshot, context: args.context };
+          if (args.context === snapshot.context) return snapshot;
+          // All snapshots are literals with the same fields in the same order: one hidden class.
+          return {
+            status: snapshot.status,
+            value: snapshot.value,
+            context: args.context,
+            output: undefined,
+            error: undefined,
+          };
         }
         take(state.exit, args);
         take(steps, args);
@@ -256,47 +264,22 @@ export function compileMachine<M extends AnyStateMachine>(
     },
     getPersistedSnapshot: (snapshot) => snapshot,
   };
-  return { ...logic, with: (input) => new WithInput(logic, input) };
-}
-
-class WithInput implements Logic<unknown> {
-  readonly #logic: Logic<unknown>;
-  readonly #input: unknown;
-
-  constructor(logic: Logic<unknown>, input: unknown) {
-    this.#logic = logic;
-    this.#input = input;
+  /** The logic of one actor. All but the first context is the machine's, and found on the prototype without a call between. */
+  class WithInput {
+    constructor(readonly input: unknown) {}
+    getInitialSnapshot(scope: Scope): CompiledSnapshot<unknown> {
+      return logic.getInitialSnapshot(scope, this.input);
+    }
   }
-
-  get id(): string {
-    return this.#logic.id;
-  }
-
-  transition(
-    snapshot: CompiledSnapshot<unknown>,
-    event: EventObject,
-    scope: Scope,
-  ): CompiledSnapshot<unknown> {
-    return this.#logic.transition(snapshot, event, scope);
-  }
-
-  getInitialSnapshot(scope: Scope): CompiledSnapshot<unknown> {
-    return this.#logic.getInitialSnapshot(scope, this.#input);
-  }
-
-  start(snapshot: CompiledSnapshot<unknown>, scope: Scope): void {
-    this.#logic.start!(snapshot, scope);
-  }
-
-  getPersistedSnapshot(snapshot: CompiledSnapshot<unknown>): CompiledSnapshot<unknown> {
-    return snapshot;
-  }
+  const { getInitialSnapshot: _, ...shared } = logic;
+  Object.assign(WithInput.prototype, shared);
+  return { ...logic, with: (input) => new WithInput(input) as unknown as Logic<unknown> };
 }
 
 /** Both forms of a machine, to be run by the same code; see {@link compileMachine}. */
 export function formsOf<M extends AnyStateMachine>(
   machine: M,
-  copy: (context: object) => object,
+  copy: (context: ContextFrom<M>) => ContextFrom<M>,
 ): Readonly<Record<MachineForm, M>> {
   return { interpreted: machine, compiled: compileMachine(machine, copy) as unknown as M };
 }

@@ -55,6 +55,23 @@ export interface NegotiationContext {
   readonly requested: { readonly objective: ObjectiveHead; readonly value: Uint8Array } | undefined;
 }
 
+/**
+ * A copy, field by field; the first context is one, too. So all are made at one place in the source and have one hidden class,
+ * where a spread copy would have V8 look for the fields of many.
+ */
+export const copyNegotiationContext = (from: NegotiationContext): NegotiationContext => ({
+  port: from.port,
+  sessionId: from.sessionId,
+  hasSessionId: from.hasSessionId,
+  drawTimeoutMs: from.drawTimeoutMs,
+  name: from.name,
+  flags: from.flags,
+  loopCount: from.loopCount,
+  call: from.call,
+  timeoutMs: from.timeoutMs,
+  requested: from.requested,
+});
+
 /** Refusals that change nothing: the session lives on. */
 const notNow: Failure = { code: ErrorCode.unspec, detail: 'not the turn of this side', over: false };
 const messageTooBig: Failure = { code: ErrorCode.tooBig, over: false };
@@ -272,18 +289,19 @@ export const negotiationSession = setup({
 }).createMachine({
   id: 'negotiationSession',
   initial: 'idle',
-  context: ({ input }) => ({
-    port: input.port,
-    sessionId: input.sessionId ?? 0,
-    hasSessionId: input.sessionId !== undefined,
-    drawTimeoutMs: input.drawTimeoutMs,
-    name: input.name,
-    flags: 0,
-    loopCount: 0,
-    call: 0,
-    timeoutMs: 0,
-    requested: undefined,
-  }),
+  context: ({ input }) =>
+    copyNegotiationContext({
+      port: input.port,
+      sessionId: input.sessionId ?? 0,
+      hasSessionId: input.sessionId !== undefined,
+      drawTimeoutMs: input.drawTimeoutMs,
+      name: input.name,
+      flags: 0,
+      loopCount: 0,
+      call: 0,
+      timeoutMs: 0,
+      requested: undefined,
+    }),
 
   on: {
     // §2.8.2: a message of another session on this connection is ignored.

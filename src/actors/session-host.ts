@@ -11,10 +11,10 @@ import type { Clock, Counters, Endpoint } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
-import { compileMachine, type MachineForm } from './compiled-machine.js';
+import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { RapidRequest } from './core-protocol.js';
 import { NegotiationDriver } from './negotiation-driver.js';
-import { negotiationSession } from './negotiation-session.js';
+import { copyNegotiationContext, negotiationSession } from './negotiation-session.js';
 import { ObjectiveListener, type ListenerOwner } from './objective-listener.js';
 import { requestMessage } from './negotiation-rules.js';
 import type { SendRapidly } from './rapid-request.js';
@@ -37,23 +37,11 @@ import type {
 } from './session-protocol.js';
 import { StreamLinger } from './stream-linger.js';
 import { SynchronizationDriver } from './synchronization-driver.js';
-import { synchronizationSession } from './synchronization-session.js';
+import { copySynchronizationContext, synchronizationSession } from './synchronization-session.js';
 
-/** Both forms are run by `createActor` and answer the same events the same way. */
-const FORMS = {
-  interpreted: {
-    negotiation: negotiationSession,
-    synchronization: synchronizationSession,
-    listener: requestListener,
-  },
-  compiled: {
-    negotiation: compileMachine(negotiationSession, (context) => ({ ...context })),
-    synchronization: compileMachine(synchronizationSession, (context) => ({ ...context })),
-    listener: compileMachine(requestListener, (context) => ({
-      ...context,
-    })) as unknown as typeof requestListener,
-  },
-};
+const NEGOTIATION = formsOf(negotiationSession, copyNegotiationContext);
+const SYNCHRONIZATION = formsOf(synchronizationSession, copySynchronizationContext);
+const LISTENER = formsOf(requestListener, (context) => ({ ...context }));
 
 export type { MachineForm } from './compiled-machine.js';
 
@@ -121,7 +109,12 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   constructor(options: SessionHostOptions) {
     this.#options = options;
     this.name = options.name;
-    this.logic = FORMS[options.machines ?? 'compiled'];
+    const form = options.machines ?? 'compiled';
+    this.logic = {
+      negotiation: NEGOTIATION[form],
+      synchronization: SYNCHRONIZATION[form],
+      listener: LISTENER[form],
+    };
     this.clock = options.clock;
     this.counters = options.counters;
     this.substrate = options.substrate;

@@ -41,6 +41,19 @@ export interface SynchronizationContext {
   readonly requested: ObjectiveHead | undefined;
 }
 
+/** As with negotiations: one hidden class for all. */
+export const copySynchronizationContext = (from: SynchronizationContext): SynchronizationContext => ({
+  port: from.port,
+  sessionId: from.sessionId,
+  hasSessionId: from.hasSessionId,
+  drawTimeoutMs: from.drawTimeoutMs,
+  name: from.name,
+  loopCount: from.loopCount,
+  call: from.call,
+  timeoutMs: from.timeoutMs,
+  requested: from.requested,
+});
+
 /** A session of one exchange has no steps; a call for one changes nothing. */
 const notHere: Failure = { code: ErrorCode.unspec, detail: 'a synchronization session', over: false };
 
@@ -166,17 +179,18 @@ export const synchronizationSession = setup({
 }).createMachine({
   id: 'synchronizationSession',
   initial: 'idle',
-  context: ({ input }) => ({
-    port: input.port,
-    sessionId: input.sessionId ?? 0,
-    hasSessionId: input.sessionId !== undefined,
-    drawTimeoutMs: input.drawTimeoutMs,
-    name: input.name,
-    loopCount: 0,
-    call: 0,
-    timeoutMs: 0,
-    requested: undefined,
-  }),
+  context: ({ input }) =>
+    copySynchronizationContext({
+      port: input.port,
+      sessionId: input.sessionId ?? 0,
+      hasSessionId: input.sessionId !== undefined,
+      drawTimeoutMs: input.drawTimeoutMs,
+      name: input.name,
+      loopCount: 0,
+      call: 0,
+      timeoutMs: 0,
+      requested: undefined,
+    }),
 
   on: {
     step: { actions: { type: 'refuseCall', params: notHere } },

@@ -10,10 +10,13 @@ import {
 } from 'xstate';
 import { compileMachine, type CompiledLogic } from '../../src/actors/compiled-machine.js';
 import type { NegotiationPort } from '../../src/actors/negotiation-port.js';
-import { negotiationSession } from '../../src/actors/negotiation-session.js';
+import { copyNegotiationContext, negotiationSession } from '../../src/actors/negotiation-session.js';
 import { multicastHandlerCases } from './cases/multicast-handler.js';
 import type { SynchronizationPort } from '../../src/actors/synchronization-port.js';
-import { synchronizationSession } from '../../src/actors/synchronization-session.js';
+import {
+  copySynchronizationContext,
+  synchronizationSession,
+} from '../../src/actors/synchronization-session.js';
 import { discoveryRelayCases } from './cases/discovery-relay.js';
 import { discoveryResponseCases } from './cases/discovery-response.js';
 import { discoverySessionCases } from './cases/discovery-session.js';
@@ -97,12 +100,20 @@ const usual: Facts = {
   published: true,
 };
 
-const compiledMachines: [string, AnyStateMachine, readonly EventObject[]][] = [
-  ['negotiationSession', negotiationSession, everyEvent],
-  ['synchronizationSession', synchronizationSession, everySynchronizationEvent],
+/** With the copies of contexts that the engine makes. */
+const compiledMachines: [
+  name: string,
+  machine: AnyStateMachine,
+  everyEvent: readonly EventObject[],
+  copy: (context: never) => object,
+][] = [
+  ['negotiationSession', negotiationSession, everyEvent, copyNegotiationContext],
+  ['synchronizationSession', synchronizationSession, everySynchronizationEvent, copySynchronizationContext],
 ];
 
-describe.each(compiledMachines)('the compiled form of %s', (_name, machine, everyEvent) => {
+describe.each(compiledMachines)('the compiled form of %s', (_name, machine, everyEvent, copyOf) => {
+  const copy = copyOf as (context: object) => object;
+
   test('does what the interpreted one does, after every event in every state', () => {
     const compiled = compileMachine(machine, copy);
     const reached = new Set<unknown>();

@@ -1,6 +1,6 @@
 import { connect as openSocket, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { Link, RecencyList } from '../../protocol/index.js';
-import type { Clock } from '../../runtime/clock.js';
+import type { Clock, TimerId } from '../../runtime/clock.js';
 import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
 import { resolveName } from './names.js';
 import { isLinkLocal, wrapError, zoned } from './platform.js';
@@ -23,16 +23,113 @@ interface SetByNode {
   readonly decodeStrings: false;
 }
 
+const ATTEMPT = Symbol('attempt');
+
+/** A socket that knows who waits for its connection. */
+interface ConnectingSocket extends Socket {
+  [ATTEMPT]?: Attempt;
+}
+
+type Settle = { resolve: (stream: Stream) => void; reject: (error: SubstrateError) => void };
+
+/** One connection being opened. Its socket's listeners are the same for all, as those of streams. */
+class Attempt {
+  /** Its place among those of the connector. */
+  readonly link = new Link<() => void>(() => this.#fail('local', 'the substrate is closed'));
+  readonly #clock: Clock;
+  readonly #hooks: ConnectorHooks;
+  readonly #socket: Socket;
+  readonly #reading: Reading;
+  readonly #remote: Target;
+  readonly #connecting: RecencyList<() => void>;
+  readonly #settle: Settle;
+  readonly #signal: CancelSignal | undefined;
+  readonly #timer: TimerId;
+  readonly #onAbort = (): void => this.#fail('local', 'aborted', this.#signal?.reason);
+  #over = false;
+
+  constructor(
+    world: { clock: Clock; hooks: ConnectorHooks; connecting: RecencyList<() => void> },
+    socket: Socket,
+    reading: Reading,
+    remote: Target,
+    options: { timeoutMs: number; signal?: CancelSignal | undefined },
+    settle: Settle,
+  ) {
+    const { timeoutMs, signal } = options;
+    this.#clock = world.clock;
+    this.#hooks = world.hooks;
+    this.#connecting = world.connecting;
+    this.#socket = socket;
+    this.#reading = reading;
+    this.#remote = remote;
+    this.#settle = settle;
+    this.#signal = signal;
+    this.#timer = world.clock.setTimeout(
+      () => this.#fail('timeout', `no answer within ${timeoutMs} ms`),
+      timeoutMs,
+    );
+    world.connecting.push(this.link);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    (socket as ConnectingSocket)[ATTEMPT] = this;
+    socket.on('error', Attempt.#onError);
+    socket.on('connect', Attempt.#onConnect);
+  }
+
+  static #onError(this: ConnectingSocket, error: Error): void {
+    const attempt = this[ATTEMPT]!;
+    // What comes later is the stream's.
+    if (!attempt.#over) attempt.#failWith(wrapError(error, attempt.#what));
+  }
+
+  static #onConnect(this: ConnectingSocket): void {
+    const attempt = this[ATTEMPT]!;
+    const { address, port } = attempt.#remote;
+    // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
+    if (attempt.#hooks.isOwn(address) && localOf(this)?.port === port) {
+      return attempt.#fail('refused', 'nobody listens there');
+    }
+    attempt.#end();
+    attempt.#settle.resolve(attempt.#hooks.stream(this, attempt.#remote, attempt.#reading));
+  }
+
+  get #what(): string {
+    return whatOf(this.#remote);
+  }
+
+  #fail(kind: SubstrateError['kind'], message: string, cause?: unknown): void {
+    this.#failWith(new SubstrateError(kind, `${this.#what}: ${message}`, { cause }));
+  }
+
+  #failWith(error: SubstrateError): void {
+    this.#end();
+    this.#socket.destroy();
+    this.#settle.reject(error);
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#clock.clearTimeout(this.#timer);
+    this.#connecting.remove(this.link);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** For errors. */
+function whatOf(remote: Target): string {
+  return `connect to ${hostOf(remote)} port ${remote.port}`;
+}
+
 /** Opens streams: to addresses, and to names, which are resolved first. */
 export class Connector {
   readonly #clock: Clock;
-  readonly #hooks: ConnectorHooks;
   readonly #connecting = new RecencyList<() => void>();
+  readonly #world: ConstructorParameters<typeof Attempt>[0];
   #closed = false;
 
   constructor(clock: Clock, hooks: ConnectorHooks) {
     this.#clock = clock;
-    this.#hooks = hooks;
+    this.#world = { clock, hooks, connecting: this.#connecting };
   }
 
   /** Whoever still waits is told `local`. */
@@ -58,10 +155,11 @@ export class Connector {
     { timeoutMs, signal }: { timeoutMs: number; signal?: CancelSignal | undefined },
   ): Promise<Stream> {
     const host = hostOf(target);
-    const what = (): string => `connect to ${host} port ${target.port}`;
-    if (signal?.aborted) throw new SubstrateError('local', `${what()}: aborted`, { cause: signal.reason });
     const { address, port, interface: name } = target;
     const remote: Target = isLinkLocal(address) ? { address, port, interface: name } : { address, port };
+    if (signal?.aborted) {
+      throw new SubstrateError('local', `${whatOf(remote)}: aborted`, { cause: signal.reason });
+    }
     const reading = new Reading();
     const settings: TcpNetConnectOpts & SetByNode = {
       host,
@@ -76,38 +174,7 @@ export class Connector {
     };
     const socket = openSocket(settings);
     return new Promise((resolve, reject) => {
-      const settled = (): void => {
-        this.#clock.clearTimeout(timer);
-        this.#connecting.remove(closing);
-        signal?.removeEventListener('abort', onAbort);
-        socket.off('error', onError);
-      };
-      const fail = (error: SubstrateError): void => {
-        settled();
-        socket.on('error', () => undefined);
-        socket.destroy();
-        reject(error);
-      };
-      const onError = (error: Error): void => fail(wrapError(error, what()));
-      const onAbort = (): void => {
-        fail(new SubstrateError('local', `${what()}: aborted`, { cause: signal?.reason }));
-      };
-      const onClosing = (): void => fail(new SubstrateError('local', `${what()}: the substrate is closed`));
-      const closing = new Link(onClosing);
-      const timer = this.#clock.setTimeout(() => {
-        fail(new SubstrateError('timeout', `${what()}: no answer within ${timeoutMs} ms`));
-      }, timeoutMs);
-      this.#connecting.push(closing);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        // A port of this host in the dynamic range where nobody listens can be met by its own SYN.
-        if (this.#hooks.isOwn(address) && localOf(socket)?.port === port) {
-          return fail(new SubstrateError('refused', `${what()}: nobody listens there`));
-        }
-        settled();
-        resolve(this.#hooks.stream(socket, remote, reading));
-      });
+      new Attempt(this.#world, socket, reading, remote, { timeoutMs, signal }, { resolve, reject });
     });
   }
 
