@@ -25,8 +25,9 @@ export interface InspectOptions {
   readonly session?: number | undefined;
   /**
    * Share of the sessions and other short-lived actors that are shown, 0 … 1; default 1. Chosen when the actor is made,
-   * before anything is converted: what is not chosen costs a branch. An actor is shown with all it does, or not at all.
-   * Of what has no actor of its own (multicasts, and the events of actors as old as the engine) this share is shown.
+   * before anything is made: what is not chosen costs a branch. An actor is shown with all it does, or not at all.
+   * Of what has no actor of its own (multicasts, and the events of the actors through which multicasts and requests pass:
+   * `multicastHandler`, `floodRelay`, `requestListener`) this share is shown.
    */
   readonly share?: number | undefined;
   /**

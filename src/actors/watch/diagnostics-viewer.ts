@@ -1,11 +1,15 @@
 import type { Message } from '../../protocol/index.js';
 import type { Clock, WatchedSession } from '../../runtime/index.js';
 import type { DiagnosticEvent, DiagnosticName } from './diagnostic-events.js';
-import { nameOf, procedureOf, withSession } from './inspection-viewer.js';
+import { nameOf } from './inspection-viewer.js';
 import { aboutOf, objectiveNames, placeText, SHOWN_PARTS } from './item-fields.js';
+import type { PassedPacket } from './passed-packet.js';
 import { safeText } from './safe-value.js';
-import type { SessionEnd, Viewer, WatchedPacket } from './viewer.js';
+import { procedureOf, subjectOfSession, withSession } from './shown-actor.js';
+import type { SessionEnd, SessionViewer, Viewer } from './viewer.js';
 import type { ViewerLine } from './viewer-line.js';
+
+const SESSION_EVENTS: readonly DiagnosticName[] = ['session.begun', 'session.step', 'session.ended'];
 
 /** Sizes of what this host keeps for later. */
 export interface CacheSizes {
@@ -23,7 +27,7 @@ export interface DiagnosticsViewerOptions {
 }
 
 /** What one thread tells for `node:diagnostics_channel`: only the events that somebody has subscribed to. */
-export class DiagnosticsViewer implements Viewer {
+export class DiagnosticsViewer implements Viewer, SessionViewer {
   readonly #options: DiagnosticsViewerOptions;
   readonly #wanted: ReadonlySet<DiagnosticName>;
   /** Of this turn. */
@@ -36,17 +40,25 @@ export class DiagnosticsViewer implements Viewer {
     if (this.#wanted.has('caches') && options.caches) this.#tellCaches(options.caches());
   }
 
-  sessionBegun(session: WatchedSession): void {
+  get viewer(): this {
+    return this;
+  }
+
+  sessionMade(): SessionViewer | undefined {
+    return SESSION_EVENTS.some((name) => this.#wanted.has(name)) ? this : undefined;
+  }
+
+  begun(session: WatchedSession): void {
     if (!this.#wants('session.begun')) return;
     this.#add({ name: 'session.begun', ...this.#session(session) });
   }
 
-  sessionStep(session: WatchedSession, message: Message, latencyMs: number): void {
+  step(session: WatchedSession, message: Message, latencyMs: number): void {
     if (!this.#wants('session.step')) return;
     this.#add({ name: 'session.step', ...this.#session(session), message: nameOf(message), latencyMs });
   }
 
-  sessionEnded(session: WatchedSession, end: SessionEnd): void {
+  ended(session: WatchedSession, end: SessionEnd): void {
     if (!this.#wants('session.ended')) return;
     const { reason, session: id, ...rest } = end;
     const said = reason === undefined ? {} : { reason: safeText(reason) };
@@ -54,8 +66,11 @@ export class DiagnosticsViewer implements Viewer {
     this.#add({ name: 'session.ended', ...head, about: withSession(head.about, id), ...rest, ...said });
   }
 
-  passed({ direction, via, bytes, message, peer, interface: name, relayed }: WatchedPacket): void {
+  passed(passed: PassedPacket): void {
     if (!this.#wants('multicast')) return;
+    const { message } = passed;
+    if (!message) return;
+    const { direction, via, bytes, peer, interface: name, relayed } = passed.packet;
     this.#add({
       name: 'multicast',
       ...this.#head(),
@@ -112,7 +127,7 @@ export class DiagnosticsViewer implements Viewer {
   }
 
   #session(session: WatchedSession) {
-    const about = aboutOf({ ...session.subject, objective: session.objective });
+    const about = aboutOf(subjectOfSession(session));
     return { ...this.#head(), procedure: procedureOf(session), about };
   }
 
