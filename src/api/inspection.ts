@@ -46,10 +46,10 @@ export interface InspectOptions {
 }
 
 /**
- * A running inspection: an async iterable of batches, oldest first, each at most a turn of one thread. Read it once,
- * in one loop; leaving the loop closes it, and so does the end of the engine. What happened before it began is not
- * repeated, but every actor there is then is told first (`existing`). Who shows history keeps it, as `grasp inspect`
- * does over loads of its page.
+ * A running inspection: an async iterable of batches, oldest first, each of one thread: of a turn, or where much happens of
+ * 100 ms. Read it once, in one loop; leaving the loop closes it, and so does the end of the engine. What happened before it
+ * began is not repeated, but every actor there is then is told first (`existing`). Who shows history keeps it, as
+ * `grasp inspect` does over loads of its page.
  *
  * @example
  * for await (const items of grasp.inspect({ objective: 'EX3', share: 0.1 })) {

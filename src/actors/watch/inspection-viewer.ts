@@ -2,7 +2,7 @@ import type { AnyActor, EventObject } from 'xstate';
 import { MESSAGE_NAMES, RecencyList, type Message } from '../../protocol/index.js';
 import type { Clock, Subject, WatchedSession } from '../../runtime/index.js';
 import type { MessageName } from '../inspection-items.js';
-import { messageFields, placeText } from './item-fields.js';
+import { messageItem, placeText } from './item-fields.js';
 import { ItemLine } from './item-line.js';
 import type { PassedPacket } from './passed-packet.js';
 import type { InspectionSpec } from './protocol.js';
@@ -105,21 +105,18 @@ export class InspectionViewer implements Viewer {
   }
 
   passed(passed: PassedPacket): void {
-    const { direction, via, bytes, peer, interface: name, relayed } = passed.packet;
+    const line = this.#line;
     if (!this.#isAbout(passed)) return;
-    if (!this.#packets.choose()) return this.#line.count('unsampled');
+    if (!this.#packets.choose()) return line.count('unsampled');
     const { message } = passed;
-    if (!message || !this.#line.mayAdd()) return;
-    this.#line.add({
-      ...this.#line.head(),
-      type: 'grasp.message',
-      direction,
-      via,
-      ...(peer ? { peer: placeText(peer) } : {}),
-      ...(name ? { interface: name } : {}),
-      ...(relayed ? { relayed } : {}),
-      ...messageFields(message, bytes.length),
-    });
+    if (!message || !line.mayAdd()) return;
+    const { direction, via, bytes, peer, interface: name, relayed } = passed.packet;
+    const origin = { thread: line.thread, at: line.now(), seq: line.next(), direction, via };
+    const item = messageItem(origin, message, bytes.length);
+    if (peer) item.peer = placeText(peer);
+    if (name) item.interface = name;
+    if (relayed) item.relayed = relayed;
+    line.add(item);
   }
 
   /** Looked into only where that decides. */

@@ -24,9 +24,9 @@ export interface ItemLineOptions {
  * that is behind the newest snapshot of each actor is owed.
  */
 export class ItemLine<S> {
+  readonly thread: string;
   readonly #line: ViewerLine;
   readonly #clock: Clock;
-  readonly #thread: string;
   readonly #rate: Rate;
   /** Latest snapshot of what has moved on while the line was stalled. */
   readonly #owed = new Map<Debtor<S>, S>();
@@ -35,7 +35,7 @@ export class ItemLine<S> {
   constructor({ line, clock, thread, maxPerSecond }: ItemLineOptions) {
     this.#line = line;
     this.#clock = clock;
-    this.#thread = thread;
+    this.thread = thread;
     this.#rate = new Rate(maxPerSecond, () => clock.now());
   }
 
@@ -60,9 +60,13 @@ export class ItemLine<S> {
     return false;
   }
 
-  /** What the next item begins with. */
-  head(): { thread: string; at: number; seq: number } {
-    return { thread: this.#thread, at: this.#clock.now(), seq: this.#seq++ };
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** The number of the next item. */
+  next(): number {
+    return this.#seq++;
   }
 
   add(item: InspectionItem): void {

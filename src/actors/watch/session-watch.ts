@@ -91,11 +91,9 @@ export class SessionWatch implements SessionWatcher {
     const begunAt = this.#begunAt;
     // It never was more than a connection.
     if (!this.#session.begun && begunAt === undefined) return;
-    const end: SessionEnd = {
-      ...(this.#end ?? this.#peersWord ?? { outcome: 'failed' }),
-      ...(begunAt === undefined ? {} : { tookMs: this.#now() - begunAt }),
-      ...(this.#sessionId === undefined ? {} : { session: this.#sessionId }),
-    };
+    const { outcome, code, reason } = this.#end ?? this.#peersWord ?? { outcome: 'failed' };
+    const tookMs = begunAt === undefined ? undefined : this.#now() - begunAt;
+    const end = { outcome, code, reason, tookMs, session: this.#sessionId };
     for (const viewer of this.#viewers) viewer.ended(this.#session, end);
   }
 

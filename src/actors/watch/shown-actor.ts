@@ -2,8 +2,8 @@
 import type { AnyActor, EventObject, InspectionEvent, Subscription } from 'xstate';
 import { Link, type Message, type RecencyList } from '../../protocol/index.js';
 import type { Described, Subject, WatchedSession } from '../../runtime/index.js';
-import type { About, InspectedMessage, SafeEvent, SafeSnapshot } from '../inspection-items.js';
-import { aboutOf, messageFields, placeText } from './item-fields.js';
+import type { About, InspectedSession, SafeEvent, SafeSnapshot, SafeValue } from '../inspection-items.js';
+import { aboutOf, messageItem, placeText, type Draft } from './item-fields.js';
 import type { ItemLine } from './item-line.js';
 import { safeText, safeValue } from './safe-value.js';
 import type { Conditions, Sampler } from './selection.js';
@@ -44,6 +44,9 @@ export class ShownActor {
   #about: About = {};
   /** Session id and peer are known: it says no more than it did. */
   #settled = false;
+  /** Both are shown more than once: an event again with the snapshot that follows, a context until another takes its place. */
+  readonly #event = new Shown<EventObject, SafeEvent>(safeEvent);
+  readonly #context = new Shown<unknown, SafeValue>(safeValue);
   #inspected: Subscription | undefined;
   #failing: Subscription | undefined;
 
@@ -108,8 +111,19 @@ export class ShownActor {
     this.#told = true;
     this.#renew(subject);
     if (this.#silent || !this.stage.line.mayAdd()) return;
-    const snapshot = safeSnapshot(this.actor.getSnapshot() as AnySnapshot);
-    this.stage.line.add({ ...this.#head(), type: '@xstate.actor', snapshot, existing: this.#existing });
+    const { line } = this.stage;
+    line.add({
+      type: '@xstate.actor',
+      thread: line.thread,
+      at: line.now(),
+      seq: line.next(),
+      sessionId: this.id,
+      rootId: this.id,
+      machine: this.#machine,
+      about: this.about,
+      snapshot: this.#safe(this.actor.getSnapshot() as AnySnapshot),
+      existing: this.#existing,
+    });
   }
 
   #renew(subject: Subject): void {
@@ -137,11 +151,18 @@ export class ShownActor {
       this.#before = (this.actor.getSnapshot() as AnySnapshot).value;
       return;
     }
-    if (!this.isTold() || this.#silent || !this.stage.line.mayAdd()) return;
-    this.stage.line.add({
-      ...this.#head(),
+    const { line } = this.stage;
+    if (!this.isTold() || this.#silent || !line.mayAdd()) return;
+    line.add({
       type: '@xstate.event',
-      event: safeEvent(event),
+      thread: line.thread,
+      at: line.now(),
+      seq: line.next(),
+      sessionId: this.id,
+      rootId: this.id,
+      machine: this.#machine,
+      about: this.about,
+      event: this.#event.of(event),
       sourceId: undefined,
     });
   }
@@ -168,10 +189,16 @@ export class ShownActor {
     if (line.stalled) return line.owe(this, snapshot);
     if (!line.mayAdd()) return;
     line.add({
-      ...this.#head(),
       type: '@xstate.snapshot',
-      event: safeEvent(event),
-      snapshot: safeSnapshot(snapshot),
+      thread: line.thread,
+      at: line.now(),
+      seq: line.next(),
+      sessionId: this.id,
+      rootId: this.id,
+      machine: this.#machine,
+      about: this.about,
+      event: this.#event.of(event),
+      snapshot: this.#safe(snapshot),
     });
   }
 
@@ -180,9 +207,23 @@ export class ShownActor {
     this.#tell(snapshot, { type: 'inspection.resumed' });
   }
 
-  #head() {
-    const { id, about } = this;
-    return { ...this.stage.line.head(), sessionId: id, rootId: id, machine: this.#machine, about };
+  #safe({ status, value, context }: AnySnapshot): SafeSnapshot {
+    return { status, value: safeValue(value), context: this.#context.of(context) };
+  }
+}
+
+/** The last thing shown, and what it was shown as. Events and contexts do not change: what is the same is shown the same. */
+class Shown<T, S> {
+  readonly #show: (what: T) => S;
+  #last: { readonly what: T; readonly as: S } | undefined;
+
+  constructor(show: (what: T) => S) {
+    this.#show = show;
+  }
+
+  of(what: T): S {
+    if (this.#last?.what !== what || this.#last === undefined) this.#last = { what, as: this.#show(what) };
+    return this.#last.as;
   }
 }
 
@@ -212,8 +253,7 @@ export class ShownSession extends ShownActor implements SessionViewer {
 
   begun(): void {
     const { line } = this.stage;
-    if (!this.isTold() || !line.mayAdd()) return;
-    line.add({ ...line.head(), type: 'grasp.session', phase: 'begun', ...this.#what() });
+    if (this.isTold() && line.mayAdd()) line.add(this.#item('begun', this.about));
   }
 
   message(
@@ -231,38 +271,44 @@ export class ShownSession extends ShownActor implements SessionViewer {
     }
     if (!line.mayAdd()) return;
     const { peer, role } = subject;
-    const item: InspectedMessage = {
-      ...line.head(),
-      type: 'grasp.message',
+    const origin = {
+      thread: line.thread,
+      at: line.now(),
+      seq: line.next(),
       direction,
       via: 'stream',
-      actor: this.id,
-      ...(role === 'initiator' || role === 'responder' ? { role } : {}),
-      ...(peer ? { peer: placeText(peer) } : {}),
-      ...(peer?.interface ? { interface: peer.interface } : {}),
-      ...messageFields(message, bytes.length),
-    };
+    } as const;
+    const item = messageItem(origin, message, bytes.length);
+    item.actor = this.id;
+    if (role === 'initiator' || role === 'responder') item.role = role;
+    if (peer) item.peer = placeText(peer);
+    if (peer?.interface) item.interface = peer.interface;
     line.add(item);
   }
 
-  ended(_: WatchedSession, { reason, session, ...end }: SessionEnd): void {
+  ended(_: WatchedSession, { outcome, code, reason, tookMs, session }: SessionEnd): void {
     const { line } = this.stage;
     if (!this.isTold() || !line.mayAdd()) return;
-    const { about, ...what } = this.#what();
-    line.add({
-      ...line.head(),
-      type: 'grasp.session',
-      phase: 'ended',
-      ...what,
-      about: withSession(about, session),
-      ...end,
-      ...(reason === undefined ? {} : { reason: safeText(reason) }),
-    });
+    const item = this.#item('ended', withSession(this.about, session));
+    item.outcome = outcome;
+    if (code !== undefined) item.code = code;
+    if (reason !== undefined) item.reason = safeText(reason);
+    if (tookMs !== undefined) item.tookMs = tookMs;
+    line.add(item);
   }
 
-  #what() {
-    const { id: actor, about } = this;
-    return { procedure: procedureOf(this.#session), actor, about };
+  #item(phase: InspectedSession['phase'], about: About): Draft<InspectedSession> {
+    const { line } = this.stage;
+    return {
+      type: 'grasp.session',
+      thread: line.thread,
+      at: line.now(),
+      seq: line.next(),
+      phase,
+      procedure: procedureOf(this.#session),
+      actor: this.id,
+      about,
+    };
   }
 }
 
@@ -339,15 +385,15 @@ export function subjectOf(actor: AnyActor): Subject {
 }
 
 export function subjectOfSession({ subject, objective }: WatchedSession): Subject {
-  return { ...subject, objective };
-}
-
-function safeSnapshot({ status, value, context }: AnySnapshot): SafeSnapshot {
-  return { status, value: safeValue(value), context: safeValue(context) };
+  const { peer, session, role } = subject;
+  return { objective, peer, session, role };
 }
 
 function safeEvent(event: EventObject): SafeEvent {
   const safe = safeValue(event);
-  const fields = typeof safe === 'object' && safe !== null && !Array.isArray(safe) ? safe : {};
-  return { ...(fields as Omit<SafeEvent, 'type'>), type: safeText(event.type) };
+  const type = safeText(event.type);
+  if (typeof safe !== 'object' || safe === null || Array.isArray(safe)) return { type };
+  // Its type is among its fields, unless it has too many.
+  const fields = safe as Readonly<Record<string, SafeValue>>;
+  return fields['type'] === type ? (fields as SafeEvent) : { ...fields, type };
 }

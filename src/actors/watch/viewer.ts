@@ -7,11 +7,11 @@ import type { PassedPacket } from './passed-packet.js';
 /** How a session ended, as a watcher has seen it. */
 export interface SessionEnd {
   readonly outcome: SessionOutcome;
-  readonly code?: number;
-  readonly reason?: string;
-  readonly tookMs?: number;
+  readonly code?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly tookMs?: number | undefined;
   /** GRASP session id, which the session itself may have known too late. */
-  readonly session?: number;
+  readonly session?: number | undefined;
 }
 
 /** One reader's part of a host's watcher. What it does not want it does not implement. */
