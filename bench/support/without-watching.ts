@@ -1,6 +1,6 @@
 /**
  * A build that cannot be watched, for comparison: this one, compiled, with every place cut out at which an owner may
- * tell a watcher (`counters.watcher?.…`, src/runtime/watcher.ts). What is left of each is `void 0`.
+ * tell a watcher (`watcher?.…`, src/runtime/watcher.ts). What is left of each is `void 0`.
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

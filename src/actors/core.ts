@@ -4,7 +4,14 @@
  */
 import type { AnyActor } from 'xstate';
 import { SessionIdSource, type CachedLocator, type DullRules } from '../protocol/index.js';
-import { DataPort, type Clock, type Counters, type Endpoint, type RandomFill } from '../runtime/index.js';
+import {
+  DataPort,
+  type Clock,
+  type Counters,
+  type Endpoint,
+  type RandomFill,
+  type WatchedSession,
+} from '../runtime/index.js';
 import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import type { MachineForm } from './compiled-machine.js';
@@ -250,7 +257,7 @@ export class Core {
     this.#responder.announce(objective, announcement);
   }
 
-  /** All there are now, for whoever begins to watch. */
+  /** All there are now, for whoever begins to watch; sessions are {@link sessions}. */
   get actors(): AnyActor[] {
     const owners = [
       this.#responder,
@@ -264,6 +271,11 @@ export class Core {
       this.#sessions,
     ];
     return owners.flatMap(({ actors }) => actors);
+  }
+
+  /** Negotiations that began with a discovery. */
+  get sessions(): Iterable<WatchedSession> {
+    return this.#sessions.sessions;
   }
 
   /** Entries in the caches. */

@@ -120,7 +120,9 @@ export class Floods {
 
   /** A flood of another node. */
   receive(message: FloodMessage, bytes: Uint8Array, arrival: Arrival): void {
-    this.#relay.send({ type: 'flood.received', message, bytes, arrival });
+    const event = { type: 'flood.received', message, bytes, arrival } as const;
+    this.#options.counters.watcher?.eventComes(this.#relay, event);
+    this.#relay.send(event);
   }
 
   handle(client: string, call: FloodCall): void {

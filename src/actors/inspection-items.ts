@@ -216,7 +216,7 @@ export type InspectionItem =
 
 /** What was left out, and why. */
 export interface InspectionDrops {
-  /** Actors, and events of actors that live as long as the engine, that the sampling did not choose. */
+  /** Actors, multicasts, and events of actors that everything passes through, that the sampling did not choose. */
   readonly unsampled: number;
   /** Items beyond `maxPerSecond` in their thread. */
   readonly rate: number;

@@ -34,7 +34,6 @@ export function startActor<M extends AnyStateMachine>(
     error: (error: unknown) => {
       world.counters.add(`actor.error.${machine.id}`);
       world.onError(error);
-      world.counters.watcher?.actorFailed(actor);
     },
   });
   world.counters.watcher?.actorMade(actor);

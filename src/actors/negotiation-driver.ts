@@ -75,7 +75,7 @@ export class NegotiationDriver extends SessionDriver implements NegotiationPort 
   }
 
   reportEnded(failure: Failure): void {
-    this.owner.counters.watcher?.sessionTold(this, { state: 'failed', failure });
+    this.watcher?.told({ state: 'failed', failure });
     this.client?.send({ t: 'ended', session: this.key, failure });
   }
 

@@ -256,6 +256,7 @@ export class ObjectiveListener implements RequestListenerPort {
   }
 
   #send(event: RequestListenerEvent): void {
+    this.#owner.counters.watcher?.eventComes(this.#actor, event);
     this.#actor.send(event);
   }
 
@@ -280,7 +281,6 @@ export class ObjectiveListener implements RequestListenerPort {
     this.stopTimer();
     this.#streams?.close().catch(ignore);
     this.release();
-    this.#owner.counters.watcher?.actorFailed(this.#actor);
   }
 }
 

@@ -106,7 +106,7 @@ export class Responder {
       // Guards and actions above do not throw on any input; if one does, the worker is replaced.
       { counters, onError: (error) => rethrowLater(clock, error) },
     );
-    if (dull) this.#handler.send({ type: 'dull' });
+    if (dull) this.#send({ type: 'dull' });
     else this.follow(options.substrate.environment);
   }
 
@@ -120,7 +120,7 @@ export class Responder {
   }
 
   follow(environment: Environment): void {
-    this.#handler.send({ type: environment.security === 'none' ? 'security.lost' : 'security.up' });
+    this.#send({ type: environment.security === 'none' ? 'security.lost' : 'security.up' });
   }
 
   /** Handles one multicast; never throws on what it holds. */
@@ -131,11 +131,16 @@ export class Responder {
     counters.add('multicast.handled');
     const arrival: Arrival = { interface: interfaceName, address, port };
     if (decoded.ok) counters.watcher?.passed(received('multicast', bytes, decoded.message, arrival));
-    this.accept(multicastEvent(decoded, bytes, arrival));
+    this.#send(multicastEvent(decoded, bytes, arrival));
   }
 
   /** A discovery that came otherwise: by unicast. */
   accept(event: MulticastHandlerEvent): void {
+    this.#send(event);
+  }
+
+  #send(event: MulticastHandlerEvent): void {
+    this.#options.counters.watcher?.eventComes(this.#handler, event);
     this.#handler.send(event);
   }
 

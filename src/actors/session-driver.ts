@@ -20,7 +20,7 @@ import {
   type RefusalReason,
   Link,
 } from '../protocol/index.js';
-import type { Clock, Counters, Subject, TimerId, WatchedSession } from '../runtime/index.js';
+import type { Clock, Counters, SessionWatcher, Subject, TimerId, WatchedSession } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
 import type { ActiveSessions, Outgoing } from './active-sessions.js';
 import { Cancellation } from './cancellation.js';
@@ -180,6 +180,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   maxMessageBytes: number;
   /** Owner of the session; 0 until an ASA has taken the request. */
   asa = 0;
+  watcher: SessionWatcher | undefined = undefined;
 
   /**
    * An initiator's caller sends the `request` command next; a responder's calls {@link accepted} in the same turn,
@@ -220,9 +221,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     };
     const actor = logic.with ? createActor(logic.with(input)) : createActor(logic, { input });
     actor.subscribe({ error: (error: unknown) => this.#crashed(error) });
-    owner.counters.watcher?.actorMade(actor);
-    actor.start();
     this.actor = actor as unknown as SessionActor;
+    owner.counters.watcher?.sessionMade(this);
+    actor.start();
   }
 
   /** The state of the machine, for status. */
@@ -325,7 +326,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
       this.actor.send(FOREIGN);
       return;
     }
-    this.owner.counters.watcher?.sessionReceived(this, message, bytes);
+    this.watcher?.received(message, bytes);
     this.actor.send({ type: EVENT_OF[message.type], message } as SessionEvent);
   }
 
@@ -371,7 +372,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   admit(): void {
     this.#admitted = true;
     this.owner.admitted(this);
-    this.owner.counters.watcher?.sessionBegun(this);
+    this.watcher?.begun();
   }
 
   drawSessionId(): void {
@@ -448,7 +449,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   send(message: Message): void {
     const bytes = encodeMessage(message);
     this.stream?.write(bytes);
-    this.owner.counters.watcher?.sessionSent(this, message, bytes);
+    this.watcher?.sent(message, bytes);
   }
 
   startTimer(ms: number): void {
@@ -480,7 +481,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
 
   answer(call: number, answer: SessionAnswer): void {
     if (this.#command?.call === call) this.#command = undefined;
-    this.owner.counters.watcher?.sessionTold(this, answer);
+    this.watcher?.told(answer);
     if (answer.state === 'failed') {
       this.client?.send({ t: 'answer', call, session: this.key, answer });
       return;
@@ -519,7 +520,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     if (this.#released) return;
     this.#released = true;
     this.#over = true;
-    this.owner.counters.watcher?.sessionEnded(this);
+    this.watcher?.ended();
     const { active } = this.owner;
     if (this.#outgoing) active.removeOutgoing(this.#outgoing);
     if (this.#incoming) active.removeIncoming(this.#incoming.sessionId, this.#incoming.remote);
@@ -565,6 +566,5 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
       // The stream itself is broken; there is nothing more to close.
     }
     this.release();
-    this.owner.counters.watcher?.actorFailed(this.actor);
   }
 }

@@ -7,7 +7,7 @@ import {
   RecencyList,
   type DecodeLimits,
 } from '../protocol/index.js';
-import type { Clock, Counters, Endpoint } from '../runtime/index.js';
+import type { Clock, Counters, Endpoint, WatchedSession } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
 import { ClientLink } from './client-link.js';
@@ -220,9 +220,13 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     return this.active.owns(local);
   }
 
+  /** All there are now, for whoever begins to watch; sessions are {@link sessions}. */
   get actors(): AnyActor[] {
-    const sessions = [...this.#sessions].map(({ actor }) => actor as unknown as AnyActor);
-    return [...sessions, ...[...this.#listeners.values()].map(({ actor }) => actor)];
+    return [...this.#listeners.values()].map(({ actor }) => actor);
+  }
+
+  get sessions(): Iterable<WatchedSession> {
+    return this.#sessions;
   }
 
   /** Counts for `Grasp.status`; nothing here is on the hot path. */

@@ -25,8 +25,9 @@ export interface InspectOptions {
   readonly session?: number | undefined;
   /**
    * Share of the sessions and other short-lived actors that are shown, 0 … 1; default 1. Chosen when the actor is made,
-   * before anything is converted: what is not chosen costs a branch. An actor is shown with all it does, or not at all.
-   * Of what has no actor of its own (multicasts, and the events of actors as old as the engine) this share is shown.
+   * before anything is made: what is not chosen costs a branch. An actor is shown with all it does, or not at all.
+   * Of what has no actor of its own (multicasts, and the events of the actors through which multicasts and requests pass:
+   * `multicastHandler`, `floodRelay`, `requestListener`) this share is shown.
    */
   readonly share?: number | undefined;
   /**
@@ -45,10 +46,10 @@ export interface InspectOptions {
 }
 
 /**
- * A running inspection: an async iterable of batches, oldest first, each at most a turn of one thread. Read it once,
- * in one loop; leaving the loop closes it, and so does the end of the engine. What happened before it began is not
- * repeated, but every actor there is then is told first (`existing`). Who shows history keeps it, as `grasp inspect`
- * does over loads of its page.
+ * A running inspection: an async iterable of batches, oldest first, each of one thread: of a turn, or where much happens of
+ * 100 ms. Read it once, in one loop; leaving the loop closes it, and so does the end of the engine. What happened before it
+ * began is not repeated, but every actor there is then is told first (`existing`). Who shows history keeps it, as
+ * `grasp inspect` does over loads of its page.
  *
  * @example
  * for await (const items of grasp.inspect({ objective: 'EX3', share: 0.1 })) {

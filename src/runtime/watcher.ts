@@ -1,9 +1,11 @@
 /**
  * Whoever looks on. Actors tell it what they do, at the few places where an actor is born and where a message or the
  * end of a session passes, by `counters.watcher?.…`: while nobody watches that is one branch, and nothing is made.
- * What is told is what is there anyway; making it fit to be shown is the watcher's business.
+ * Sessions come by the thousand, and most of them may be of no interest: each is offered once, when it is made, and what
+ * it does is told by `this.watcher?.…`, the same branch, to whoever took an interest then. What is told is what is there
+ * anyway; making it fit to be shown is the watcher's business.
  */
-import type { AnyActor } from 'xstate';
+import type { AnyActor, EventObject } from 'xstate';
 import type { Message } from '../protocol/index.js';
 
 /** An end of a connection, or where a datagram came from. */
@@ -34,11 +36,14 @@ export interface Described {
 export interface WatchedSession {
   /** Id of its machine. */
   readonly machine: string;
+  /** That of xstate, as far as its owner needs to know it. */
   readonly actor: object;
   readonly objective: string;
   readonly subject: Subject;
   /** It has taken a place of `limits.sessions`. */
   readonly begun: boolean;
+  /** Whom it tells what it does; undefined, as with all sessions while nobody watches: it was not chosen. */
+  watcher: SessionWatcher | undefined;
 }
 
 /** Why a call failed, or a session ended. */
@@ -70,20 +75,26 @@ export interface Packet {
 }
 
 export interface Watcher {
-  /** Before it starts. */
+  /** Before it starts. Sessions are not told here. */
   actorMade(actor: AnyActor): void;
-  /** It threw; no snapshot tells. */
-  actorFailed(actor: object): void;
-  /** It takes a place of `limits.sessions`: what came before was a connection without a request. */
-  sessionBegun(session: WatchedSession): void;
-  /** What was sent on a session's stream; `bytes` is its encoding. */
-  sessionSent(session: WatchedSession, message: Message, bytes: Uint8Array): void;
-  /** What came on a session's stream and is for this session. */
-  sessionReceived(session: WatchedSession, message: Message, bytes: Uint8Array): void;
-  /** What the ASA is told: an offer, or how it ended. */
-  sessionTold(session: WatchedSession, answer: WatchedAnswer): void;
-  /** Also of a connection that never became a session. */
-  sessionEnded(session: WatchedSession): void;
+  /** Before it starts: gives it a {@link WatchedSession.watcher}, or none. */
+  sessionMade(session: WatchedSession): void;
+  /** An actor through which everything of its kind passes is about to get an event: of many, few are shown. */
+  eventComes(actor: object, event: EventObject): void;
   passed(packet: Packet): void;
   counted(name: string, n: number): void;
+}
+
+/** Whoever looks on at one session. */
+export interface SessionWatcher {
+  /** It takes a place of `limits.sessions`: what came before was a connection without a request. */
+  begun(): void;
+  /** What was sent on its stream; `bytes` is its encoding. */
+  sent(message: Message, bytes: Uint8Array): void;
+  /** What came on its stream and is for this session. */
+  received(message: Message, bytes: Uint8Array): void;
+  /** What the ASA is told: an offer, or how it ended. */
+  told(answer: WatchedAnswer): void;
+  /** Also of a connection that never became a session. */
+  ended(): void;
 }

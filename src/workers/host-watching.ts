@@ -1,6 +1,5 @@
 import type { AnyActor } from 'xstate';
-import type { CacheSizes } from '../actors/watch/diagnostics-viewer.js';
-import type { HostWatch } from '../actors/watch/host-watch.js';
+import type { HostWatch, HostWatchOptions } from '../actors/watch/host-watch.js';
 import { loading, type Counters } from '../runtime/index.js';
 import type { HostControl, World } from './host.js';
 
@@ -10,7 +9,7 @@ export class HostWatching {
   readonly #counters: Counters;
   readonly #world: World;
   readonly #actors: () => Iterable<AnyActor>;
-  readonly #caches: (() => CacheSizes) | undefined;
+  readonly #more: Pick<HostWatchOptions, 'sessions' | 'caches'>;
   #watch: Promise<HostWatch> | undefined;
   #closed = false;
 
@@ -19,13 +18,13 @@ export class HostWatching {
     counters: Counters,
     world: World,
     actors: () => Iterable<AnyActor>,
-    caches?: () => CacheSizes,
+    more: Pick<HostWatchOptions, 'sessions' | 'caches'> = {},
   ) {
     this.#thread = thread;
     this.#counters = counters;
     this.#world = world;
     this.#actors = actors;
-    this.#caches = caches;
+    this.#more = more;
   }
 
   readonly control: Pick<HostControl, 'watch' | 'unwatch'> = {
@@ -51,7 +50,7 @@ export class HostWatching {
       clock,
       counters: this.#counters,
       actors: this.#actors,
-      caches: this.#caches,
+      ...this.#more,
     });
   }
 }

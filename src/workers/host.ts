@@ -165,13 +165,10 @@ export function createCoreHost(
     dull: settings.dull,
     onPorts: (ports) => events.portsChanged(ports),
   });
-  const watching = new HostWatching(
-    'core',
-    counters,
-    world,
-    () => core.actors,
-    () => core.cached,
-  );
+  const watching = new HostWatching('core', counters, world, () => core.actors, {
+    sessions: () => core.sessions,
+    caches: () => core.cached,
+  });
   return {
     ...watching.control,
     ready: () => core.ready(),
@@ -216,7 +213,9 @@ export function createSessionsHost(
     onRetired: (first) => link.send({ t: 'ids.retired', first }),
   });
   link.serve(host);
-  const watching = new HostWatching(name, counters, world, () => host.actors);
+  const watching = new HostWatching(name, counters, world, () => host.actors, {
+    sessions: () => host.sessions,
+  });
   return {
     ...watching.control,
     ready: () => Promise.resolve(),

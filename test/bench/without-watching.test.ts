@@ -3,10 +3,10 @@ import { withoutWatching } from '../../bench/support/without-watching.js';
 
 test('every call of a watcher is cut out, with what is made for it, and nothing else', () => {
   const code = [
-    `this.owner.counters.watcher?.sessionSent(this, message, bytes);`,
+    `owner.counters.watcher?.sessionMade(this);`,
     `if (decoded.ok) counters.watcher?.passed(received('a) (', f(1), { x: (2) }));`,
     `world.counters.watcher?.actorMade(actor); actor.start();`,
-    `this.watcher?.counted(name, n);`,
+    `this.watcher?.sent(message, bytes);`,
     `this.watcher = undefined; keep(this.#watcher);`,
   ].join('\n');
   expect(withoutWatching(code)).toEqual({

@@ -58,11 +58,11 @@ export interface Multicast extends Event {
 export interface Counted extends Event {
   readonly name: 'count';
   readonly counter: string;
-  /** In one turn of the thread. */
+  /** Since the batch before. */
   readonly n: number;
 }
 
-/** Sizes of caches, when one has changed; at most once per turn. */
+/** Sizes of caches, when one has changed; at most once per batch. */
 export interface Caches extends Event {
   readonly name: 'caches';
   readonly discovery: number;

@@ -1,11 +1,16 @@
 import type { Message } from '../../protocol/index.js';
 import type { Clock, WatchedSession } from '../../runtime/index.js';
-import type { DiagnosticEvent, DiagnosticName } from './diagnostic-events.js';
-import { nameOf, procedureOf, withSession } from './inspection-viewer.js';
-import { aboutOf, objectiveNames, placeText, SHOWN_PARTS } from './item-fields.js';
+import type { About } from '../inspection-items.js';
+import type { DiagnosticEvent, DiagnosticName, SessionEnded } from './diagnostic-events.js';
+import { nameOf } from './inspection-viewer.js';
+import { aboutOf, objectiveNames, placeText, SHOWN_PARTS, type Draft } from './item-fields.js';
+import type { PassedPacket } from './passed-packet.js';
 import { safeText } from './safe-value.js';
-import type { SessionEnd, Viewer, WatchedPacket } from './viewer.js';
+import { procedureOf, subjectOfSession, withSession } from './shown-actor.js';
+import type { SessionEnd, SessionViewer, Viewer } from './viewer.js';
 import type { ViewerLine } from './viewer-line.js';
+
+const SESSION_EVENTS: readonly DiagnosticName[] = ['session.begun', 'session.step', 'session.ended'];
 
 /** Sizes of what this host keeps for later. */
 export interface CacheSizes {
@@ -23,42 +28,79 @@ export interface DiagnosticsViewerOptions {
 }
 
 /** What one thread tells for `node:diagnostics_channel`: only the events that somebody has subscribed to. */
-export class DiagnosticsViewer implements Viewer {
+export class DiagnosticsViewer implements Viewer, SessionViewer {
   readonly #options: DiagnosticsViewerOptions;
   readonly #wanted: ReadonlySet<DiagnosticName>;
-  /** Of this turn. */
+  readonly #wantsSessions: boolean;
+  /** Since the last batch. */
   readonly #counts = new Map<string, number>();
   #sizes: CacheSizes = { discovery: 0, flood: 0 };
 
   constructor(options: DiagnosticsViewerOptions) {
     this.#options = options;
     this.#wanted = new Set(options.events);
+    this.#wantsSessions = SESSION_EVENTS.some((name) => this.#wanted.has(name));
     if (this.#wanted.has('caches') && options.caches) this.#tellCaches(options.caches());
   }
 
-  sessionBegun(session: WatchedSession): void {
+  get viewer(): this {
+    return this;
+  }
+
+  sessionMade(): SessionViewer | undefined {
+    return this.#wantsSessions ? this : undefined;
+  }
+
+  begun(session: WatchedSession): void {
     if (!this.#wants('session.begun')) return;
-    this.#add({ name: 'session.begun', ...this.#session(session) });
+    const procedure = procedureOf(session);
+    this.#add({
+      name: 'session.begun',
+      thread: this.#thread,
+      at: this.#now,
+      procedure,
+      about: about(session),
+    });
   }
 
-  sessionStep(session: WatchedSession, message: Message, latencyMs: number): void {
+  step(session: WatchedSession, message: Message, latencyMs: number): void {
     if (!this.#wants('session.step')) return;
-    this.#add({ name: 'session.step', ...this.#session(session), message: nameOf(message), latencyMs });
+    this.#add({
+      name: 'session.step',
+      thread: this.#thread,
+      at: this.#now,
+      procedure: procedureOf(session),
+      about: about(session),
+      message: nameOf(message),
+      latencyMs,
+    });
   }
 
-  sessionEnded(session: WatchedSession, end: SessionEnd): void {
+  ended(session: WatchedSession, { outcome, code, reason, tookMs, session: id }: SessionEnd): void {
     if (!this.#wants('session.ended')) return;
-    const { reason, session: id, ...rest } = end;
-    const said = reason === undefined ? {} : { reason: safeText(reason) };
-    const head = this.#session(session);
-    this.#add({ name: 'session.ended', ...head, about: withSession(head.about, id), ...rest, ...said });
+    const event: Draft<SessionEnded> = {
+      name: 'session.ended',
+      thread: this.#thread,
+      at: this.#now,
+      procedure: procedureOf(session),
+      about: withSession(about(session), id),
+      outcome,
+    };
+    if (code !== undefined) event.code = code;
+    if (reason !== undefined) event.reason = safeText(reason);
+    if (tookMs !== undefined) event.tookMs = tookMs;
+    this.#add(event);
   }
 
-  passed({ direction, via, bytes, message, peer, interface: name, relayed }: WatchedPacket): void {
+  passed(passed: PassedPacket): void {
     if (!this.#wants('multicast')) return;
+    const { message } = passed;
+    if (!message) return;
+    const { direction, via, bytes, peer, interface: name, relayed } = passed.packet;
     this.#add({
       name: 'multicast',
-      ...this.#head(),
+      thread: this.#thread,
+      at: this.#now,
       direction,
       via,
       message: nameOf(message),
@@ -73,17 +115,17 @@ export class DiagnosticsViewer implements Viewer {
 
   counted(name: string, n: number): void {
     if (!this.#wanted.has('count')) return;
-    // The names are this engine's own, and few: what a storm is counted as leaves once per turn.
+    // The names are this engine's own, and few: what a storm is counted as leaves once per batch.
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + n);
     this.#options.line.wake();
   }
 
-  /** Called by the line just before the events of a turn leave. */
+  /** Called by the line just before a batch leaves. */
   flush(): void {
     const { caches, line } = this.#options;
     for (const [counter, n] of this.#counts) {
       if (line.stalled) line.count('slow');
-      else this.#add({ name: 'count', ...this.#head(), counter, n });
+      else this.#add({ name: 'count', thread: this.#thread, at: this.#now, counter, n });
     }
     this.#counts.clear();
     if (caches && this.#wanted.has('caches')) this.#tellCaches(caches());
@@ -97,7 +139,7 @@ export class DiagnosticsViewer implements Viewer {
     if (sizes.discovery === this.#sizes.discovery && sizes.flood === this.#sizes.flood) return;
     this.#sizes = sizes;
     if (this.#options.line.stalled) this.#options.line.count('slow');
-    else this.#add({ name: 'caches', ...this.#head(), ...sizes });
+    else this.#add({ name: 'caches', thread: this.#thread, at: this.#now, ...sizes });
   }
 
   #wants(name: DiagnosticName): boolean {
@@ -107,16 +149,19 @@ export class DiagnosticsViewer implements Viewer {
     return false;
   }
 
-  #head(): { thread: string; at: number } {
-    return { thread: this.#options.thread, at: this.#options.clock.now() };
+  get #thread(): string {
+    return this.#options.thread;
   }
 
-  #session(session: WatchedSession) {
-    const about = aboutOf({ ...session.subject, objective: session.objective });
-    return { ...this.#head(), procedure: procedureOf(session), about };
+  get #now(): number {
+    return this.#options.clock.now();
   }
 
   #add(event: DiagnosticEvent): void {
     this.#options.line.add(event);
   }
+}
+
+function about(session: WatchedSession): About {
+  return aboutOf(subjectOfSession(session));
 }

@@ -1,23 +1,15 @@
 /**
  * The watcher of one host, there only while somebody watches: it hands what the actors tell to the viewers, one per
- * reader. Loaded when it is first asked for (`workers/host.ts`): an engine that nobody watches does not even hold this
- * code.
+ * reader, and offers them each session once. Loaded when it is first asked for (`workers/host.ts`): an engine that nobody
+ * watches does not even hold this code.
  */
-import type { AnyActor } from 'xstate';
-import { decodeMessage, M_REQ_SYN, type Message, type MessageContext } from '../../protocol/index.js';
-import type {
-  Clock,
-  Counters,
-  Endpoint,
-  Packet,
-  Watcher,
-  WatchedAnswer,
-  WatchedSession,
-} from '../../runtime/index.js';
+import type { AnyActor, EventObject } from 'xstate';
+import type { Clock, Counters, Endpoint, Packet, Watcher, WatchedSession } from '../../runtime/index.js';
 import { DiagnosticsViewer, type CacheSizes } from './diagnostics-viewer.js';
 import { InspectionViewer } from './inspection-viewer.js';
+import { PassedPacket } from './passed-packet.js';
 import type { WatchSpec } from './protocol.js';
-import { SessionNotes } from './session-notes.js';
+import { SessionWatch } from './session-watch.js';
 import type { Viewer } from './viewer.js';
 import { ViewerLine } from './viewer-line.js';
 
@@ -26,19 +18,21 @@ export interface HostWatchOptions {
   readonly clock: Clock;
   /** Whose owners tell this watcher, as long as it has viewers. */
   readonly counters: Counters;
-  /** All actors there are now. */
+  /** All actors there are now, but those of sessions. */
   readonly actors: () => Iterable<AnyActor>;
+  /** All sessions there are now. */
+  readonly sessions?: (() => Iterable<WatchedSession>) | undefined;
   readonly caches?: (() => CacheSizes) | undefined;
 }
 
 export class HostWatch implements Watcher {
   readonly #options: HostWatchOptions;
   readonly #viewers = new Map<number, Viewer>();
-  readonly #notes: SessionNotes;
+  /** The same: gone through at everything that is told. */
+  #all: readonly Viewer[] = [];
 
   constructor(options: HostWatchOptions) {
     this.#options = options;
-    this.#notes = new SessionNotes(() => options.clock.now());
   }
 
   /**
@@ -74,19 +68,24 @@ export class HostWatch implements Watcher {
       viewer = diagnostics;
     }
     this.#viewers.set(watch, viewer);
+    this.#all = [...this.#viewers.values()];
     counters.watcher = this;
     if (viewer.actorMade) for (const actor of actors()) viewer.actorMade(actor, true);
+    for (const session of this.#sessions) this.#offer(session, viewer, true);
   }
 
   detach(watch: number): void {
     const viewer = this.#viewers.get(watch);
     if (!viewer) return;
     this.#viewers.delete(watch);
-    if (this.#viewers.size === 0) {
-      this.#options.counters.watcher = undefined;
-      this.#notes.clear();
-    }
+    this.#all = [...this.#viewers.values()];
+    if (this.#all.length === 0) this.#options.counters.watcher = undefined;
+    for (const session of this.#sessions) SessionWatch.of(session)?.leave(viewer);
     viewer.close();
+  }
+
+  get #sessions(): Iterable<WatchedSession> {
+    return this.#options.sessions?.() ?? [];
   }
 
   close(): void {
@@ -96,62 +95,32 @@ export class HostWatch implements Watcher {
   // Watcher
 
   actorMade(actor: AnyActor): void {
-    for (const viewer of this.#viewers.values()) viewer.actorMade?.(actor, false);
+    for (const viewer of this.#all) viewer.actorMade?.(actor, false);
   }
 
-  actorFailed(actor: object): void {
-    for (const viewer of this.#viewers.values()) viewer.actorFailed?.(actor);
+  sessionMade(session: WatchedSession): void {
+    for (const viewer of this.#all) this.#offer(session, viewer, false);
   }
 
-  sessionBegun(session: WatchedSession): void {
-    this.#notes.begun(session);
-    for (const viewer of this.#viewers.values()) viewer.sessionBegun?.(session);
-  }
-
-  sessionSent(session: WatchedSession, message: Message, bytes: Uint8Array): void {
-    this.#notes.sent(session, message);
-    for (const viewer of this.#viewers.values()) viewer.sessionMessage?.(session, 'sent', message, bytes);
-  }
-
-  sessionReceived(session: WatchedSession, message: Message, bytes: Uint8Array): void {
-    // A responder's synchronization takes no place: it is answered in the turn in which it is asked for.
-    if (message.type === M_REQ_SYN && !this.#notes.hasBegun(session)) this.sessionBegun(session);
-    const latencyMs = this.#notes.received(session, message);
-    for (const viewer of this.#viewers.values()) {
-      viewer.sessionMessage?.(session, 'received', message, bytes);
-      if (latencyMs !== undefined) viewer.sessionStep?.(session, message, latencyMs);
-    }
-  }
-
-  sessionTold(session: WatchedSession, answer: WatchedAnswer): void {
-    this.#notes.told(session, answer);
-  }
-
-  sessionEnded(session: WatchedSession): void {
-    const end = this.#notes.ended(session);
-    if (!end) return;
-    for (const viewer of this.#viewers.values()) viewer.sessionEnded?.(session, end);
+  eventComes(actor: object, event: EventObject): void {
+    for (const viewer of this.#all) viewer.eventComes?.(actor, event);
   }
 
   passed(packet: Packet): void {
-    const message = packet.message ?? decoded(packet.bytes);
-    if (!message) return;
-    for (const viewer of this.#viewers.values()) viewer.passed?.({ ...packet, message });
+    const passed = new PassedPacket(packet);
+    for (const viewer of this.#all) viewer.passed?.(passed);
   }
 
   counted(name: string, n: number): void {
-    for (const viewer of this.#viewers.values()) viewer.counted?.(name, n);
+    for (const viewer of this.#all) viewer.counted?.(name, n);
   }
-}
 
-/** Discoveries and floods; and what answers a discovery. */
-const CONTEXTS: readonly MessageContext[] = ['multicast', 'rapid'];
-
-/** What this engine has made or passed on is a message; where it stands decides which context has it. */
-function decoded(bytes: Uint8Array): Message | undefined {
-  for (const context of CONTEXTS) {
-    const result = decodeMessage(bytes, context);
-    if (result.ok) return result.message;
+  /** A viewer may choose it. One that nobody chooses gets no watcher: nothing it does is told. */
+  #offer(session: WatchedSession, viewer: Viewer, existing: boolean): void {
+    const part = viewer.sessionMade?.(session, existing);
+    if (!part) return;
+    const watch = SessionWatch.of(session);
+    if (watch) watch.join(part);
+    else session.watcher = new SessionWatch(session, [part], () => this.#options.clock.now());
   }
-  return undefined;
 }

@@ -90,6 +90,7 @@ class Safe {
     }
     if (depth >= SAFE_LIMITS.depth) return MORE;
     if (Array.isArray(value)) return this.#list(value, depth);
+    if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value, depth);
     switch (Object.prototype.toString.call(value)) {
       case '[object Map]':
         return this.#list([...(value as Map<unknown, unknown>)].slice(0, SAFE_LIMITS.members + 1), depth);
@@ -108,20 +109,28 @@ class Safe {
   }
 
   #record(record: object, depth: number): SafeValue {
-    const out: [string, SafeValue][] = [];
-    for (const [key, each] of Object.entries(record)) {
-      if (out.length >= SAFE_LIMITS.members) {
-        out.push([MORE, MORE]);
+    const out: Record<string, SafeValue> = {};
+    let members = 0;
+    for (const key of Object.keys(record)) {
+      if (members >= SAFE_LIMITS.members) {
+        out[MORE] = MORE;
         break;
       }
       // The world an actor acts through: of no use to a reader, and endless.
       if (key === 'port') continue;
-      const safe = this.of(each, depth + 1);
-      if (safe !== undefined) out.push([safeText(key), safe]);
+      const safe = this.of((record as Record<string, unknown>)[key], depth + 1);
+      if (safe === undefined) continue;
+      members++;
+      if (key === '__proto__') own(out, key, safe);
+      else out[safeText(key)] = safe;
     }
-    // Own properties whatever their names: `__proto__` is one like others.
-    return Object.fromEntries(out);
+    return out;
   }
+}
+
+/** A property whatever its name: set in the usual way, `__proto__` is none. */
+function own(record: object, key: string, value: SafeValue): void {
+  Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** Made by `{}` in whichever realm; owners, actors and streams are not. */

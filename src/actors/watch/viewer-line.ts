@@ -1,3 +1,4 @@
+import { TokenBucket } from '../../protocol/index.js';
 import { DataPort, type Clock, type Endpoint, type TimerId } from '../../runtime/index.js';
 import type { InspectionItem } from '../inspection-items.js';
 import type { DiagnosticEvent } from './diagnostic-events.js';
@@ -5,6 +6,11 @@ import type { FromWatch, ToWatch } from './protocol.js';
 
 type Item = InspectionItem | DiagnosticEvent;
 
+/**
+ * Reports at once after a pause, and a second in the long run: a message to another thread costs that thread and this one
+ * more than a dozen items.
+ */
+const REPORTS = { atOnce: 50, perSecond: 10 };
 /** ms after which counts leave without items at the latest. */
 const COUNTS_MS = 100;
 
@@ -16,7 +22,7 @@ export interface ViewerLineOptions {
   readonly clock: Clock;
   /** Items that may wait here while the reader takes none. */
   readonly hold: number;
-  /** Just before what this turn brought leaves. */
+  /** Just before what has come leaves. */
   readonly onFlush?: () => void;
   /** There is room again after {@link ViewerLine.stalled} was true. */
   readonly onRoom?: () => void;
@@ -25,8 +31,9 @@ export interface ViewerLineOptions {
 }
 
 /**
- * The way of items out of a thread: one report per turn, no more items than the reader has asked for. What it has not
- * asked for waits here, up to a limit; then the line is {@link stalled}, and whoever fills it converts nothing more.
+ * The way of items out of a thread: one report per turn, and where much happens ten a second; no more items than the
+ * reader has asked for. What it has not asked for waits here, up to a limit; then the line is {@link stalled}, and whoever
+ * fills it converts nothing more.
  */
 export class ViewerLine {
   readonly #options: ViewerLineOptions;
@@ -38,6 +45,8 @@ export class ViewerLine {
   #counts: { -readonly [K in keyof LineCounts]: number } = nothing();
   #counted = false;
   #timer: TimerId | undefined;
+  readonly #reports = new TokenBucket(REPORTS.perSecond, REPORTS.atOnce);
+  #gathering: TimerId | undefined;
 
   constructor(options: ViewerLineOptions) {
     this.#options = options;
@@ -72,20 +81,26 @@ export class ViewerLine {
     }, COUNTS_MS);
   }
 
-  /** Something is to leave with this turn that is made only then ({@link ViewerLineOptions.onFlush}). */
+  /** Something is to leave that is made only then ({@link ViewerLineOptions.onFlush}). */
   wake(): void {
     this.#schedule();
   }
 
-  /** What this turn brings leaves together. */
+  /** What this turn brings leaves together; if there have been many reports, with what comes in the next turns. */
   #schedule(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#options.clock.defer(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
+    const { clock } = this.#options;
+    const waitMs = this.#reports.wait(clock.now());
+    if (waitMs === 0) clock.defer(this.#due);
+    else this.#gathering = clock.setTimeout(this.#due, waitMs);
   }
+
+  readonly #due = (): void => {
+    this.#flushing = false;
+    this.#gathering = undefined;
+    this.#flush();
+  };
 
   #flush(): void {
     if (this.#port.closed) return;
@@ -102,6 +117,7 @@ export class ViewerLine {
     const items = n === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, n);
     this.#waiting = n === this.#waiting.length ? [] : this.#waiting.slice(n);
     this.#credit -= n;
+    this.#reports.take(this.#options.clock.now());
     this.#port.send({ items, ...this.#counts });
     this.#port.flush();
     this.#counts = nothing();
@@ -110,8 +126,10 @@ export class ViewerLine {
 
   /** What the reader has asked for leaves; the rest is lost. */
   close(): void {
-    this.#options.clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    const { clock } = this.#options;
+    clock.clearTimeout(this.#timer);
+    clock.clearTimeout(this.#gathering);
+    this.#timer = this.#gathering = undefined;
     if (!this.#port.closed) this.#post();
     this.#port.close();
   }

@@ -1,37 +1,43 @@
-import type { AnyActor } from 'xstate';
+import type { AnyActor, EventObject } from 'xstate';
 import type { Message } from '../../protocol/index.js';
-import type { Packet, WatchedSession } from '../../runtime/index.js';
+import type { WatchedSession } from '../../runtime/index.js';
 import type { SessionOutcome } from '../inspection-items.js';
+import type { PassedPacket } from './passed-packet.js';
 
 /** How a session ended, as a watcher has seen it. */
 export interface SessionEnd {
   readonly outcome: SessionOutcome;
-  readonly code?: number;
-  readonly reason?: string;
-  readonly tookMs?: number;
+  readonly code?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly tookMs?: number | undefined;
   /** GRASP session id, which the session itself may have known too late. */
-  readonly session?: number;
+  readonly session?: number | undefined;
 }
-
-/** A watched message, decoded if it was not. */
-export type WatchedPacket = Packet & { readonly message: Message };
 
 /** One reader's part of a host's watcher. What it does not want it does not implement. */
 export interface Viewer {
-  /** `existing`: the actor was there before the viewer. */
+  /** `existing`: the actor was there before the viewer. Sessions do not come here. */
   actorMade?(actor: AnyActor, existing: boolean): void;
-  actorFailed?(actor: object): void;
-  sessionBegun?(session: WatchedSession): void;
-  sessionMessage?(
+  /** An actor that everything of its kind passes through is about to get it. */
+  eventComes?(actor: object, event: EventObject): void;
+  /** Asked once for each session: its part in it, or undefined, and it will hear nothing of that session. */
+  sessionMade?(session: WatchedSession, existing: boolean): SessionViewer | undefined;
+  passed?(packet: PassedPacket): void;
+  counted?(name: string, n: number): void;
+  close(): void;
+}
+
+/** A viewer's part in a session that it has chosen. */
+export interface SessionViewer {
+  readonly viewer: Viewer;
+  begun(session: WatchedSession): void;
+  message?(
     session: WatchedSession,
     direction: 'sent' | 'received',
     message: Message,
     bytes: Uint8Array,
   ): void;
   /** The message answers one that was sent so many ms ago. */
-  sessionStep?(session: WatchedSession, message: Message, latencyMs: number): void;
-  sessionEnded?(session: WatchedSession, end: SessionEnd): void;
-  passed?(packet: WatchedPacket): void;
-  counted?(name: string, n: number): void;
-  close(): void;
+  step?(session: WatchedSession, message: Message, latencyMs: number): void;
+  ended(session: WatchedSession, end: SessionEnd): void;
 }
