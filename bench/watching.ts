@@ -6,11 +6,14 @@
  *
  * What each is compared with is the same build with every place cut out at which an owner may tell a watcher
  * (`support/without-watching.ts`): an engine that cannot be watched at all. "Nobody watching" is this build as it is: the
- * code of inspection is not loaded, for a thread loads it when it is first asked for. All four are alive all the time, and
- * after a warm-up take turns in slices of a quarter of a second, in reverse order every second time: a machine that is faster now
- * than a second ago is so for all. Ten slices of each are a run, the n-th runs a pair. The interval is that of the mean of the
- * pairs' ratios. Those that are watched get fewer sessions: what they are compared with matters more.
+ * code of inspection is not loaded, for a thread loads it when it is first asked for. These two are measured first, with
+ * nobody else alive: those that are watched leave garbage and messages to whoever comes after them. After a warm-up the two
+ * take turns in slices of a quarter of a second, in reverse order every second time, so that each comes as often after
+ * itself as after the other, and a machine that is faster now than a second ago is so for both. Twenty slices of each are a
+ * run, the n-th runs a pair. The interval is that of the mean of the pairs' ratios. Then those that are watched, beside the one
+ * that cannot be, a quarter of the pairs.
  */
+import type { Lab } from './lab.js';
 import { placements, type Placement } from './placements.js';
 import { runBenchmark } from './support/contest.js';
 import { common, parse, usage } from './support/options.js';
@@ -30,71 +33,92 @@ const declared = {
 } as const;
 
 /** Share of the sessions that is inspected at both engines (undefined: nobody watches), and how many are run of a slice. */
+const NOBODY = { 'nobody watching': { watch: undefined, share: 1 } } as const;
 const WATCHED = {
-  'nobody watching': { watch: undefined, share: 1 },
-  '1 % watched': { watch: 0.01, share: 0.5 },
-  'everything watched': { watch: 1, share: 0.1 },
+  '1 % watched': { watch: 0.01, share: 1 },
+  'everything watched': { watch: 1, share: 0.5 },
 } as const;
-const SLICES = 10;
+/** So many slices are a run, each of this part of its sessions. */
+const SLICES = 20;
+const PART = 1 / 10;
 const CANNOT = 'cannot be watched';
+
+interface Load {
+  readonly placement: Placement;
+  readonly concurrency: number;
+  readonly sessions: number;
+}
+
+interface Contender {
+  readonly name: string;
+  readonly client: Program;
+  readonly server: Program;
+  readonly share: number;
+  readonly slices: Sample[];
+}
 
 export const main = (args: string[]): Promise<number> =>
   runBenchmark({
     usage: usage('watching', declared),
     parse: () => parse(args, declared),
     measure: async (lab, { concurrency, sessions, repeats, placement: text }): Promise<Result[]> => {
-      const placement = text as Placement;
+      const load = { placement: text as Placement, concurrency, sessions };
       const stripped = buildWithoutWatching();
       try {
         progress(`${CANNOT}: ${stripped.cut} places cut out`);
         if (stripped.cut < 10) throw new Error('no build that cannot be watched: the places are not found');
-        const options: Record<string, EngineOptions> = {
-          [CANNOT]: { work: 'negotiation', placement, build: stripped.bench },
-        };
-        for (const [name, { watch }] of Object.entries(WATCHED)) {
-          options[name] = { work: 'negotiation', placement, watch };
-        }
-        const contenders: Contender[] = [];
-        for (const [name, each] of Object.entries(options)) {
-          const { port } = await startEngineServer(lab, each);
-          const client = await startEngineClient(lab, each, port);
-          const share = WATCHED[name as keyof typeof WATCHED]?.share ?? 1;
-          contenders.push({ name, client, share, slices: [] });
-          await client.ask('run', { count: Math.min(WARM_UP, sessions) * share, concurrency });
-        }
-        const samples: Record<string, Sample[]> = {};
-        for (const { name } of contenders) samples[name] = [];
-        for (let pair = 1; pair <= repeats; pair++) {
-          for (let slice = 0; slice < SLICES; slice++) {
-            for (const { client, share, slices } of slice % 2 === 0
-              ? contenders
-              : [...contenders].reverse()) {
-              const count = Math.ceil((sessions / SLICES) * share);
-              slices.push(await client.ask<Sample>('run', { count, concurrency }));
-            }
-          }
-          const told = contenders.map(({ name, slices }) => {
-            const sample = inOne(slices.splice(0));
-            samples[name]!.push(sample);
-            return `${name} ${significant(sample.measures['rate'] ?? 0)}`;
-          });
-          progress(`pair ${pair} of ${repeats}: ${told.join(' · ')}`);
-        }
-        for (const { client } of contenders) await client.end();
-        return Object.keys(WATCHED).map((name) =>
-          compared(name, samples, { placement, concurrency, sessions }, lab.kind),
-        );
+        const unwatched = await inPairs(lab, load, stripped.bench, NOBODY, repeats);
+        const watched = await inPairs(lab, load, stripped.bench, WATCHED, Math.ceil(repeats / 4));
+        return [
+          ...Object.keys(NOBODY).map((name) => compared(name, unwatched, load, lab.kind)),
+          ...Object.keys(WATCHED).map((name) => compared(name, watched, load, lab.kind)),
+        ];
       } finally {
         stripped.remove();
       }
     },
   });
 
-interface Contender {
-  readonly name: string;
-  readonly client: Program;
-  readonly share: number;
-  readonly slices: Sample[];
+/** Runs of each of these and of the engine that cannot be watched, in turns. */
+async function inPairs(
+  lab: Lab,
+  { placement, concurrency, sessions }: Load,
+  stripped: string,
+  kinds: Readonly<Record<string, { readonly watch: number | undefined; readonly share: number }>>,
+  pairs: number,
+): Promise<Readonly<Record<string, readonly Sample[]>>> {
+  const options: Record<string, EngineOptions> = {
+    [CANNOT]: { work: 'negotiation', placement, build: stripped },
+  };
+  for (const [name, { watch }] of Object.entries(kinds)) {
+    options[name] = { work: 'negotiation', placement, watch };
+  }
+  const contenders: Contender[] = [];
+  for (const [name, each] of Object.entries(options)) {
+    const { program: server, port } = await startEngineServer(lab, each);
+    const client = await startEngineClient(lab, each, port);
+    const share = kinds[name]?.share ?? 1;
+    contenders.push({ name, client, server, share, slices: [] });
+    await client.ask('run', { count: Math.min(WARM_UP, sessions) * share, concurrency });
+  }
+  const reversed = [...contenders].reverse();
+  const samples: Record<string, Sample[]> = {};
+  for (let pair = 1; pair <= pairs; pair++) {
+    for (let slice = 0; slice < SLICES; slice++) {
+      for (const { client, share, slices } of slice % 2 === 0 ? contenders : reversed) {
+        const count = Math.ceil(sessions * PART * share);
+        slices.push(await client.ask<Sample>('run', { count, concurrency }));
+      }
+    }
+    const told = contenders.map(({ name, slices }) => {
+      const sample = inOne(slices.splice(0));
+      (samples[name] ??= []).push(sample);
+      return `${name} ${significant(sample.measures['rate'] ?? 0)}`;
+    });
+    progress(`pair ${pair} of ${pairs}: ${told.join(' · ')}`);
+  }
+  for (const { client, server } of contenders) await Promise.all([client.end(), server.end()]);
+  return samples;
 }
 
 /** The slices of a run, all of the same size, as one: their common rate, the medians of the rest. */
@@ -117,7 +141,7 @@ function inOne(slices: readonly Sample[]): Sample {
 function compared(
   name: string,
   samples: Readonly<Record<string, readonly Sample[]>>,
-  settings: { readonly placement: Placement; readonly concurrency: number; readonly sessions: number },
+  settings: Load,
   lab: string,
 ): Result {
   const engine = samples[name]!;
@@ -128,7 +152,7 @@ function compared(
     benchmark: 'watching',
     question,
     variant: `${name}, ${settings.placement}, concurrency ${settings.concurrency}`,
-    settings,
+    settings: { ...settings },
     lab,
     measure: 'rate',
     better: 'higher',

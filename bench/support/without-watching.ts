@@ -20,6 +20,9 @@ export interface StrippedBuild {
 /** Makes it beside this build, so that it finds the same packages. */
 export function buildWithoutWatching(): StrippedBuild {
   const folder = mkdtempSync(join(compiled, 'without-watching-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // Whoever interrupts a benchmark ends the process.
+  process.once('exit', remove);
   let cut = 0;
   for (const part of ['src', 'threads', 'bench']) {
     cpSync(join(compiled, part), join(folder, part), {
@@ -38,7 +41,10 @@ export function buildWithoutWatching(): StrippedBuild {
   return {
     bench: join(folder, 'bench'),
     cut,
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => {
+      process.off('exit', remove);
+      remove();
+    },
   };
 }
 
