@@ -92,8 +92,8 @@ export const brokenApis: readonly BrokenEngine[] = [
   synchronize(
     'asks the caches first although a peer is given',
     'A-2.3.6-03',
-    'if (peer)\n',
-    'if (peer && !(await floodsOf(client, name, signal)).length)\n',
+    'return peer ? ask(request, peer, undefined)',
+    'if (peer)\n        return floodsOf(client, name, signal).then(({ length }) => length ? synchronizeWithWhomever(request) : ask(request, peer, undefined));\n    return peer ? ask(request, peer, undefined)',
   ),
   synchronization(
     'synchronizes the first value for ever',
