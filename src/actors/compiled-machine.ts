@@ -224,39 +224,22 @@ export function compileMachine<M extends AnyStateMachine>(
         if (guard && !guard(args, guardParamsOf ? guardParamsOf(args) : guardParams)) continue;
         if (!target) {
           take(steps, args);
-          if (args.context === snapshot.context) return snapshot;
-          // All snapshots are literals with the same fields in the same order: one hidden class.
-          return {
-            status: snapshot.status,
-            value: snapshot.value,
-            context: args.context,
-            output: undefined,
-            error: undefined,
-          };
+          return args.context === snapshot.context ? snapshot : snapshotOf(state, args.context);
         }
         take(state.exit, args);
         take(steps, args);
         take(target.entry, args);
-        return {
-          status: target.final ? 'done' : 'active',
-          value: target.key,
-          context: args.context,
-          output: undefined,
-          error: undefined,
-        };
+        return snapshotOf(target, args.context);
       }
       return snapshot;
     },
-    getInitialSnapshot: (scope: Scope, input: unknown) => ({
-      status: initial.final ? 'done' : 'active',
-      value: initial.key,
-      context:
+    getInitialSnapshot: (scope: Scope, input: unknown) =>
+      snapshotOf(
+        initial,
         typeof contextOf === 'function'
           ? (contextOf as (args: { input: unknown; self: unknown }) => unknown)({ input, self: scope.self })
           : contextOf,
-      output: undefined,
-      error: undefined,
-    }),
+      ),
     // When the actor starts, not when it is made; nothing has been sent to it yet.
     start({ context }, { self, system }: Scope) {
       if (initial.entry.length > 0)
@@ -274,6 +257,11 @@ export function compileMachine<M extends AnyStateMachine>(
   const { getInitialSnapshot: _, ...shared } = logic;
   Object.assign(WithInput.prototype, shared);
   return { ...logic, with: (input) => new WithInput(input) as unknown as Logic<unknown> };
+}
+
+/** All are made here: one hidden class. */
+function snapshotOf({ key, final }: State, context: unknown): CompiledSnapshot<unknown> {
+  return { status: final ? 'done' : 'active', value: key, context, output: undefined, error: undefined };
 }
 
 /** Both forms of a machine, to be run by the same code; see {@link compileMachine}. */

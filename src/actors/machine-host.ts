@@ -1,6 +1,12 @@
-import { createActor, type Actor, type AnyActor, type AnyStateMachine, type InputFrom } from 'xstate';
+import {
+  createActor,
+  type Actor,
+  type AnyActor,
+  type AnyActorLogic,
+  type AnyStateMachine,
+  type InputFrom,
+} from 'xstate';
 import type { Clock, Counters } from '../runtime/index.js';
-import type { CompiledLogic } from './compiled-machine.js';
 
 /** One line of a census: how many actors of a machine are in a state. */
 export interface ActorCount {
@@ -16,6 +22,14 @@ export interface QueueStatus {
   readonly limit: number;
 }
 
+/** A machine, interpreted or compiled. */
+export type MachineLogic = AnyActorLogic & { with?(input: unknown): AnyActorLogic };
+
+/** An actor of it that has not started; a compiled one has its input in its logic (`CompiledLogic.with`). */
+export function actorOf(logic: MachineLogic, input: unknown): AnyActor {
+  return logic.with ? createActor(logic.with(input)) : createActor(logic, { input });
+}
+
 /**
  * Starts `machine` as a root actor: siblings under one parent cost quadratic time, and a root actor's failure
  * stays its own. An error that escapes a machine's action would otherwise be rethrown globally and end the
@@ -26,10 +40,7 @@ export function startActor<M extends AnyStateMachine>(
   options: { readonly input: InputFrom<M> },
   world: { counters: Counters; onError: (error: unknown) => void },
 ): Actor<M> {
-  const compiled = machine as unknown as Partial<Pick<CompiledLogic<M>, 'with'>>;
-  const actor = (compiled.with
-    ? createActor(compiled.with(options.input))
-    : createActor(machine as AnyStateMachine, options)) as unknown as Actor<M>;
+  const actor = actorOf(machine, options.input) as unknown as Actor<M>;
   actor.subscribe({
     error: (error: unknown) => {
       world.counters.add(`actor.error.${machine.id}`);

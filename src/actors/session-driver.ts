@@ -1,4 +1,3 @@
-import { createActor, type AnyActorLogic } from 'xstate';
 import {
   decodeMessage,
   encodeMessage,
@@ -25,6 +24,7 @@ import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '
 import type { ActiveSessions, Outgoing } from './active-sessions.js';
 import { Cancellation } from './cancellation.js';
 import type { ClientLink } from './client-link.js';
+import { actorOf, type MachineLogic } from './machine-host.js';
 import type { NegotiationEvent } from './negotiation-port.js';
 import type { ObjectiveListener } from './objective-listener.js';
 import type { DrawnId } from './session-ids.js';
@@ -35,9 +35,6 @@ import type { Answer, Failure, SessionKey } from './session-protocol.js';
 import type { Lingering, StreamLinger } from './stream-linger.js';
 import type { SynchronizationEvent } from './synchronization-port.js';
 
-/** A session's machine, interpreted or compiled. */
-export type SessionLogic = AnyActorLogic & { with?(input: unknown): AnyActorLogic };
-
 /** What a session needs of its host. */
 export interface SessionOwner {
   readonly clock: Clock;
@@ -47,7 +44,7 @@ export interface SessionOwner {
   readonly active: ActiveSessions;
   readonly linger: StreamLinger;
   /** The sessions' machines, interpreted or compiled. */
-  readonly logic: { readonly negotiation: SessionLogic; readonly synchronization: SessionLogic };
+  readonly logic: { readonly negotiation: MachineLogic; readonly synchronization: MachineLogic };
   readonly secure: boolean;
   readonly sessionsFull: boolean;
   decodeLimits(maxMessageBytes: number): DecodeLimits;
@@ -190,7 +187,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
    */
   protected constructor(
     owner: SessionOwner,
-    logic: SessionLogic,
+    logic: MachineLogic,
     name: string,
     way: OutgoingSession | DiscoveringSession | IncomingSession | RapidSession,
   ) {
@@ -219,7 +216,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
       sessionId: this.sessionId,
       drawTimeoutMs: owner.limits.sessionIdWaitMs,
     };
-    const actor = logic.with ? createActor(logic.with(input)) : createActor(logic, { input });
+    const actor = actorOf(logic, input);
     actor.subscribe({ error: (error: unknown) => this.#crashed(error) });
     this.actor = actor as unknown as SessionActor;
     owner.counters.watcher?.sessionMade(this);

@@ -64,8 +64,20 @@ export function rejecting<R>(begin: () => Promise<R>): Promise<R> {
   }
 }
 
-/** When `signal` aborts, the session is declined and the call rejects with the signal's reason. */
-export async function unlessAborted<R extends object>(
+/**
+ * The answer, or, when `signal` aborts before it is there, a rejection with the signal's reason; the session is declined
+ * then. Without a signal it costs nothing.
+ */
+export function unlessAborted<R extends object>(
+  line: SessionsLine,
+  session: SessionKey,
+  answer: Promise<R>,
+  signal: AbortSignal | undefined,
+): Promise<R> {
+  return signal ? answerOrAbort(line, session, answer, signal) : answer;
+}
+
+async function answerOrAbort<R extends object>(
   line: SessionsLine,
   session: SessionKey,
   answer: Promise<R>,

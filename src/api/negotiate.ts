@@ -8,7 +8,7 @@ import {
   objectiveFlags,
 } from '../protocol/index.js';
 import type { Target } from '../substrate/types.js';
-import type { ObjectiveHead, SessionKey } from '../workers/engine-control.js';
+import type { ObjectiveHead, SessionCall, SessionKey } from '../workers/engine-control.js';
 import { AwaitedAnswer, unlessAborted, type PeerAnswer } from './answering.js';
 import { checkedLoopCount, timeoutOf } from './checks.js';
 import type { Client } from './client.js';
@@ -117,25 +117,19 @@ function ask(request: Request, target: Target): Promise<NegotiateResult> {
   const { client, head, objective, timeoutMs, value, signal } = request;
   return client.request((line) => {
     signal?.throwIfAborted();
-    const key = client.nextNumber();
-    const answer = new Promise<NegotiateResult>((resolve, reject) => {
-      line.ask(
-        {
-          call: line.nextCall(),
-          t: 'request',
-          session: key,
-          asa: request.asa,
-          objective: head,
-          value,
-          target,
-          connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-          timeoutMs,
-          maxMessageBytes: objective.maxMessageBytes,
-        },
-        new AwaitedResult(resolve, reject, request, line, key),
-      );
+    const session = client.nextNumber();
+    return resultOf(request, line, {
+      call: line.nextCall(),
+      t: 'request',
+      session,
+      asa: request.asa,
+      objective: head,
+      value,
+      target,
+      connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
+      timeoutMs,
+      maxMessageBytes: objective.maxMessageBytes,
     });
-    return signal ? unlessAborted(line, key, answer, signal) : answer;
   });
 }
 
@@ -145,29 +139,36 @@ async function askRapidly(request: Request): Promise<NegotiateResult | undefined
   // Answers come to the port the discovery is sent from, and that is in the core.
   const line = await client.line('core');
   signal?.throwIfAborted();
-  const key = client.nextNumber();
-  const answer = new Promise<NegotiateResult>((resolve, reject) => {
-    line.ask(
-      {
-        call: line.nextCall(),
-        t: 'rapid',
-        session: key,
-        asa: request.asa,
-        objective: head,
-        value,
-        discoveryMs: Math.min(DISCOVERY_TIMEOUT_PER_HOP_MS * head.loopCount, timeoutMs),
-        timeoutMs,
-        maxMessageBytes: objective.maxMessageBytes,
-      },
-      new AwaitedResult(resolve, reject, request, line, key),
-    );
+  const session = client.nextNumber();
+  const result = resultOf(request, line, {
+    call: line.nextCall(),
+    t: 'rapid',
+    session,
+    asa: request.asa,
+    objective: head,
+    value,
+    discoveryMs: Math.min(DISCOVERY_TIMEOUT_PER_HOP_MS * head.loopCount, timeoutMs),
+    timeoutMs,
+    maxMessageBytes: objective.maxMessageBytes,
   });
   try {
-    return await (signal ? unlessAborted(line, key, answer, signal) : answer);
+    return await result;
   } catch (error) {
     if (error instanceof SessionError && error.code === ErrorCode.noDiscReply) return undefined;
     throw error;
   }
+}
+
+/** Sends the call that makes the request, and waits for what comes of it. */
+function resultOf(
+  request: Request,
+  line: SessionsLine,
+  call: Extract<SessionCall, { t: 'request' | 'rapid' }>,
+): Promise<NegotiateResult> {
+  const answer = new Promise<NegotiateResult>((resolve, reject) => {
+    line.ask(call, new AwaitedResult(resolve, reject, request, line, call.session));
+  });
+  return unlessAborted(line, call.session, answer, request.signal);
 }
 
 /** A request that waits for the peer's first answer: with an offer there is a session. */

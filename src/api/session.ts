@@ -157,7 +157,7 @@ export class NegotiationSession {
           step,
         );
       });
-      return signal ? unlessAborted(this.#line, this.#key, answer, signal) : answer;
+      return unlessAborted(this.#line, this.#key, answer, signal);
     });
   }
 

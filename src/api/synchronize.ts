@@ -164,7 +164,7 @@ function ask(request: Request, target: Target, locator: AsaLocator | undefined):
         maxMessageBytes,
       })
       .then(valueOf);
-    return signal ? unlessAborted(line, session, answer, signal) : answer;
+    return unlessAborted(line, session, answer, signal);
   });
 }
 

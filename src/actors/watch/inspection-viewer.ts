@@ -1,7 +1,6 @@
 import type { AnyActor, EventObject } from 'xstate';
-import { MESSAGE_NAMES, RecencyList, type Message } from '../../protocol/index.js';
+import { RecencyList } from '../../protocol/index.js';
 import type { Clock, Subject, WatchedSession } from '../../runtime/index.js';
-import type { MessageName } from '../inspection-items.js';
 import { messageItem, placeText } from './item-fields.js';
 import { ItemLine } from './item-line.js';
 import type { PassedPacket } from './passed-packet.js';
@@ -135,8 +134,4 @@ export class InspectionViewer implements Viewer {
     for (const shown of this.#stage.shown) shown.forget();
     this.#line.close();
   }
-}
-
-export function nameOf(message: Message): MessageName {
-  return MESSAGE_NAMES[message.type] as MessageName;
 }

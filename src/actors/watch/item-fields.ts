@@ -57,6 +57,10 @@ export function aboutOf({ objective, peer, session, role, interface: name, worke
 /** Where a message came from, as far as it is known. */
 type Origin = Pick<InspectedMessage, 'thread' | 'at' | 'seq' | 'direction' | 'via'>;
 
+export function nameOf(message: Message): MessageName {
+  return MESSAGE_NAMES[message.type] as MessageName;
+}
+
 export function messageItem(origin: Origin, message: Message, bytes: number): Draft<InspectedMessage> {
   const item: Draft<InspectedMessage> = {
     type: 'grasp.message',
@@ -65,7 +69,7 @@ export function messageItem(origin: Origin, message: Message, bytes: number): Dr
     seq: origin.seq,
     direction: origin.direction,
     via: origin.via,
-    message: MESSAGE_NAMES[message.type] as MessageName,
+    message: nameOf(message),
     objectives: objectivesOf(message),
     bytes,
   };

@@ -27,7 +27,7 @@ const ATTEMPT = Symbol('attempt');
 
 /** A socket that knows who waits for its connection. */
 interface ConnectingSocket extends Socket {
-  [ATTEMPT]?: Attempt;
+  [ATTEMPT]?: Attempt | undefined;
 }
 
 type Settle = { resolve: (stream: Stream) => void; reject: (error: SubstrateError) => void };
@@ -46,7 +46,6 @@ class Attempt {
   readonly #signal: CancelSignal | undefined;
   readonly #timer: TimerId;
   readonly #onAbort = (): void => this.#fail('local', 'aborted', this.#signal?.reason);
-  #over = false;
 
   constructor(
     world: { clock: Clock; hooks: ConnectorHooks; connecting: RecencyList<() => void> },
@@ -77,9 +76,9 @@ class Attempt {
   }
 
   static #onError(this: ConnectingSocket, error: Error): void {
-    const attempt = this[ATTEMPT]!;
-    // What comes later is the stream's.
-    if (!attempt.#over) attempt.#failWith(wrapError(error, attempt.#what));
+    const attempt = this[ATTEMPT];
+    // What comes after its end is the stream's.
+    if (attempt) attempt.#failWith(wrapError(error, attempt.#what));
   }
 
   static #onConnect(this: ConnectingSocket): void {
@@ -108,7 +107,8 @@ class Attempt {
   }
 
   #end(): void {
-    this.#over = true;
+    // The socket lives on, and lets go of it.
+    (this.#socket as ConnectingSocket)[ATTEMPT] = undefined;
     this.#clock.clearTimeout(this.#timer);
     this.#connecting.remove(this.link);
     this.#signal?.removeEventListener('abort', this.#onAbort);
