@@ -158,7 +158,11 @@ export class SupervisedHost {
       answered: this.#answered || !this.#pinged,
     });
     this.#answered = false;
-    if (this.#pinged || this.state !== 'running') return;
+    if (!this.#pinged && this.state === 'running') this.#ask();
+  }
+
+  /** Asks for a proof of life. */
+  #ask(): void {
     this.#pinged = true;
     const remote = this.#remote;
     const { clock } = this.#options;
@@ -245,7 +249,10 @@ export class SupervisedHost {
     remote.calls.ready().then(
       () => {
         clock.clearTimeout(late);
-        if (remote === this.#remote) this.#actor.send({ type: 'started' });
+        if (remote !== this.#remote) return;
+        this.#actor.send({ type: 'started' });
+        // At once: until it has answered, nobody knows which thread of the system it is, and so whether it is starved.
+        this.#ask();
       },
       (error: unknown) => {
         clock.clearTimeout(late);

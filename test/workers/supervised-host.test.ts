@@ -7,7 +7,11 @@ import type { Placement } from '../../src/workers/placement.js';
 import { isPort, toEndpoint } from '../../src/workers/ports.js';
 import { SupervisedHost } from '../../src/workers/supervised-host.js';
 
-test('a replay that fails fails those who wait for it; the thread that comes next can be waited for', async () => {
+/** A host over a thread that is served on an inline endpoint; `onPing` hears of each question for a proof of life. */
+function hosted(
+  onReady: () => Promise<void>,
+  onPing: () => void = () => undefined,
+): { host: SupervisedHost; clock: SimulatedClock } {
   const clock = new SimulatedClock(0);
   const placement: Placement = {
     kind: 'inline',
@@ -16,7 +20,10 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
     launch: (init, _ports, onExit) => {
       const control = {
         ready: () => Promise.resolve(),
-        ping: () => ({ osThread: undefined, at: clock.now() }),
+        ping: () => {
+          onPing();
+          return { osThread: undefined, at: clock.now() };
+        },
         status: () => ({ actors: [], queues: [], counters: {} }),
         close: () => Promise.resolve(),
       };
@@ -24,8 +31,6 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
       return { threadId: 1, terminate: () => clock.defer(() => onExit(undefined)) };
     },
   };
-  const refused = new Error('refused');
-  let replays = 0;
   const host = new SupervisedHost({
     name: 'sessions-1',
     role: 'sessions',
@@ -37,9 +42,16 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
     settings: () => ({}) as HostSettings,
     substrate: () => ({ init: {} as never, ports: [] }),
     events: { portsChanged: () => undefined },
-    onReady: () => (++replays === 1 ? Promise.reject(refused) : Promise.resolve()),
+    onReady,
     onLost: () => undefined,
   });
+  return { host, clock };
+}
+
+test('a replay that fails fails those who wait for it; the thread that comes next can be waited for', async () => {
+  const refused = new Error('refused');
+  let replays = 0;
+  const { host, clock } = hosted(() => (++replays === 1 ? Promise.reject(refused) : Promise.resolve()));
   const first = host.ready().then(
     () => 'ready',
     (error: unknown) => error,
@@ -52,5 +64,21 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
   expect(await clock.until(second)).toBe('ready');
   expect(replays).toBe(2);
   expect(host.restarts).toBe(1);
+  await clock.until(host.stop(1_000));
+});
+
+test('a thread that works is asked who it is at once, before any tick: it may be starved from the first', async () => {
+  let pings = 0;
+  const { host, clock } = hosted(
+    () => Promise.resolve(),
+    () => pings++,
+  );
+  await clock.until(host.ready());
+  await clock.advance(1);
+  expect(pings).toBe(1);
+  // The answer is there: the next tick asks again.
+  host.tick(100, true);
+  await clock.advance(1);
+  expect(pings).toBe(2);
   await clock.until(host.stop(1_000));
 });
