@@ -62,6 +62,8 @@ browserDescribe('grasp demo --inspect', ({ open, complaints }) => {
     await screenshot(network, 'demo-network');
     const conversation = await open(`${url}#conversation`);
     await conversation.locator('.actor', { hasText: 'accepted' }).first().click();
+    // Until the click has been drawn, the next negotiation may stand beside it.
+    await conversation.waitForSelector('.actor[aria-pressed="true"]');
     await conversation.waitForSelector('footer.good');
     const said = await conversation
       .locator('.bubble')
