@@ -2,7 +2,7 @@
  * The ASAs of the benchmarks with sessions, all kinds of work and both roles. Spawned as a module (placement
  * `worker`), or called by engine-side.ts in its own thread (`main`, `inline`): the same code either way.
  */
-import type { AsaContext } from '../src/index.js';
+import type { AsaContext } from 'anima-grasp';
 import { held } from './asas/held.js';
 import { memory } from './asas/memory.js';
 import { negotiation } from './asas/negotiation.js';

@@ -7,7 +7,7 @@
  * standard input. `startMs` is the time of `Grasp.start` alone; the modules are loaded then.
  */
 import { parseArgs } from 'node:util';
-import { Grasp } from '../src/index.js';
+import { Grasp } from 'anima-grasp';
 import { memory } from './asas/memory.js';
 import { say, serveCommands } from './support/commands.js';
 

@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Grasp, type Asa, type Limits, type Objective } from '../src/index.js';
+import { Grasp, type Asa, type Limits, type Objective } from 'anima-grasp';
 import { number, say, serveCommands, text, texts, type Command } from './support/commands.js';
 
 const { values } = parseArgs({

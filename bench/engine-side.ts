@@ -1,5 +1,5 @@
 /** What both engine processes of a benchmark with sessions share: starting the engine, placing the ASA. */
-import { Grasp, type Inspection, type Limits } from '../src/index.js';
+import { Grasp, type Inspection, type Limits } from 'anima-grasp';
 import { ThreadLine } from './asas/thread-line.js';
 import { works, type Role, type WorkName } from './asas/work.js';
 import asaMain from './engine-asa.js';

@@ -3,7 +3,7 @@
  * (report/compare.ts). Each states its question, compares the engine with something else in the same run, warms up,
  * and reports the spread. Results go to stdout, progress to stderr.
  *
- * What lives here may import the public API (src/index.ts) and what that names; floor.ts and floors/ nothing but Node.
+ * What lives here may import the package, as users do, and the protocol; floor.ts and floors/ nothing but Node.
  */
 type Main = (args: string[]) => Promise<number> | number;
 

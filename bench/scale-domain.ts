@@ -2,7 +2,7 @@
  * A domain: one engine per node of a topology, all in this thread under virtual time, and what crosses its links,
  * counted there.
  */
-import { Grasp, SimulatedClock, SimulatedNetwork, type Asa, type Limits } from '../src/index.js';
+import { Grasp, SimulatedClock, SimulatedNetwork, type Asa, type Limits } from 'anima-grasp';
 import type { Topology } from './scale-topologies.js';
 
 /**

@@ -2,7 +2,7 @@
 import { Domain, SMALL_QUEUES } from './scale-domain.js';
 import { bytesInUse, round } from './scale-meter.js';
 import { makeTopology } from './scale-topologies.js';
-import type { Limits } from '../src/index.js';
+import type { Limits } from 'anima-grasp';
 
 export interface NodeCost {
   readonly defaultKb: number;

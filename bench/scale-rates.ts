@@ -2,7 +2,7 @@
  * Floods of all nodes at a given rate: what one node of the domain must take in and pass on, whatever node a flood
  * is from, and what becomes of a rate beyond the relay's limit.
  */
-import type { Objective } from '../src/index.js';
+import type { Objective } from 'anima-grasp';
 import { Domain, MOST_LOOPS, SMALL_QUEUES } from './scale-domain.js';
 import { bytesInUse, round, timed } from './scale-meter.js';
 import { makeTopology, type TopologyName } from './scale-topologies.js';

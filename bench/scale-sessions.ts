@@ -1,5 +1,5 @@
 /** Negotiations that are all under way at once between two engines, as many as one session worker takes. */
-import { Grasp, SimulatedClock, SimulatedNetwork, type Asa, type NegotiateResult } from '../src/index.js';
+import { Grasp, SimulatedClock, SimulatedNetwork, type Asa, type NegotiateResult } from 'anima-grasp';
 import { bytesInUse, round, timed } from './scale-meter.js';
 
 export interface SessionsResult {

@@ -4,7 +4,7 @@ import { become, product, root, setUp } from './lib/setup.mjs';
 
 await setUp('build', product);
 const args = process.argv.slice(2);
-become([join(root, 'dist/src/cli/main.js'), 'demo', ...args], {
+become([join(root, 'dist/package/cli/main.js'), 'demo', ...args], {
   done: () => {
     const watched = args.some((arg) => arg.startsWith('--inspect'));
     if (!watched) process.stderr.write('\nTo watch it in a browser: npm start -- --inspect\n');

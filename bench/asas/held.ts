@@ -1,5 +1,5 @@
 /** Sessions that stay open: each has its first offer, and waits for the initiator's word. */
-import { GraspError, type Asa, type NegotiationSession, type Objective } from '../../src/index.js';
+import { GraspError, type Asa, type NegotiationSession, type Objective } from 'anima-grasp';
 import { number } from '../support/commands.js';
 import { closedLoop, TIMEOUT_MS } from './load.js';
 import { ASK, OFFER } from './negotiation.js';

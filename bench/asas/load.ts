@@ -1,5 +1,5 @@
 /** A closed loop of `concurrency` lanes, each starting its next piece of work when its last one is done. */
-import { GraspError } from '../../src/index.js';
+import { GraspError } from 'anima-grasp';
 import type { Sample } from '../support/result.js';
 import { latencies, Reasons } from '../support/statistics.js';
 

@@ -5,7 +5,7 @@
  *     responder: negotiateStep    ['NZD', 250]
  *     initiator: endNegotiate accept
  */
-import type { Asa, Objective } from '../../src/index.js';
+import type { Asa, Objective } from 'anima-grasp';
 import { closedLoop, TIMEOUT_MS } from './load.js';
 import { loadOf, type Work } from './work.js';
 

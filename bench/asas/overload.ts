@@ -3,7 +3,7 @@
  * count: the initiator what its calls ended with, the responder what became of the sessions its ASA got.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { GraspError, type Asa, type Objective } from '../../src/index.js';
+import { GraspError, type Asa, type Objective } from 'anima-grasp';
 import { number } from '../support/commands.js';
 import { Reasons } from '../support/statistics.js';
 import { closedLoop, reasonOf, TIMEOUT_MS } from './load.js';

@@ -1,5 +1,5 @@
 /** Single steps on open sessions: an offer and the answer to it. */
-import { GraspError, type Asa, type NegotiationSession, type Objective } from '../../src/index.js';
+import { GraspError, type Asa, type NegotiationSession, type Objective } from 'anima-grasp';
 import type { Sample } from '../support/result.js';
 import { latencies, Reasons } from '../support/statistics.js';
 import { reasonOf, TIMEOUT_MS, type Load } from './load.js';

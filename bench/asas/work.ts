@@ -1,5 +1,5 @@
 /** What an ASA of a benchmark is: two roles of one piece of work, each a set of commands. */
-import type { Asa } from '../../src/index.js';
+import type { Asa } from 'anima-grasp';
 import type { Command, Handlers } from '../support/commands.js';
 import { number } from '../support/commands.js';
 import type { Load } from './load.js';

@@ -24,12 +24,15 @@ export function buildWithoutWatching(): StrippedBuild {
   // Whoever interrupts a benchmark ends the process.
   process.once('exit', remove);
   let cut = 0;
-  for (const part of ['src', 'threads', 'bench']) {
+  for (const part of ['src', 'package', 'threads', 'bench']) {
     cpSync(join(compiled, part), join(folder, part), {
       recursive: true,
       filter: (path) => !/\.(d\.ts|map)$/.test(path),
     });
   }
+  // Its benchmarks import the package, and are to find this one.
+  const manifest = { name: 'anima-grasp', type: 'module', exports: './package/index.js' };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.js') || name.startsWith('bench')) continue;
     const file = join(folder, name);

@@ -20,7 +20,7 @@ import {
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { bundleThreads } from './threads.mjs';
+import { bundle } from './bundles.mjs';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -256,7 +256,7 @@ export async function build(projects = []) {
   runQuietly(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...projects]);
   for (const path of pruneOrphans(root)) say(`removed ${path}: its source is gone`);
   copyStatic(root);
-  await bundleThreads(root);
+  await bundle(root);
 }
 
 /**

@@ -146,8 +146,8 @@ export class Grasp implements AsyncDisposable {
             ? inlinePlacement(clock, cryptoRandom, { clone: options.cloneMessages ?? false })
             : workerPlacement((init) =>
                 init.role === 'asa'
-                  ? new URL('./asa-entry.js', import.meta.url)
-                  : new URL('../../threads/entry.js', import.meta.url),
+                  ? new URL('../api/asa-entry.js', import.meta.url)
+                  : new URL('../../threads/workers/entry.js', import.meta.url),
               ),
         sessionWorkers: options.sessionWorkers,
         hungAfterMs: options.hungAfterMs,

@@ -15,14 +15,14 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
-/** Folders beside this file whose files a browser gets, under their own names. */
+/** Folders whose files a browser gets, under their own names: compiled, not bundled, wherever this file's code is. */
 const FOLDERS = ['page', 'model'];
 
 /** By path of a URL, as `/page/main.js`. Throws when the package lacks them. */
 export function loadAssets(): ReadonlyMap<string, Asset> {
   const assets = new Map<string, Asset>();
   for (const folder of FOLDERS) {
-    const directory = new URL(`./${folder}/`, import.meta.url);
+    const directory = new URL(`../../src/inspector/${folder}/`, import.meta.url);
     for (const name of readdirSync(fileURLToPath(directory))) {
       // Declarations and source maps are for developers.
       const type = name.endsWith('.d.ts') ? undefined : TYPES[name.slice(name.lastIndexOf('.') + 1)];

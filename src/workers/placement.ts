@@ -39,6 +39,13 @@ export interface Placement {
  */
 const YOUNG_MB = { listener: 6, core: 6, sessions: undefined, asa: undefined } as const;
 
+/**
+ * Options of Node that a thread does not take from the process. A program given with `--eval --input-type=module` has a
+ * kind of input that files must not have: then a thread gets none but those of NODE_OPTIONS.
+ */
+const nodeOptions = (): { execArgv?: string[] } =>
+  process.execArgv.some((option) => option.startsWith('--input-type')) ? { execArgv: [] } : {};
+
 /** Every host in a worker of its own. `entry` is the module a worker of that role runs. */
 export function workerPlacement(entry: (init: HostInit) => URL): Placement {
   return {
@@ -54,6 +61,7 @@ export function workerPlacement(entry: (init: HostInit) => URL): Placement {
         workerData: init,
         transferList: ports as NodeTransferable[],
         name: `grasp ${init.name}`,
+        ...nodeOptions(),
         ...(young === undefined ? {} : { resourceLimits: { maxYoungGenerationSizeMb: young } }),
       });
       const { threadId } = worker;

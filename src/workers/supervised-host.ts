@@ -231,18 +231,20 @@ export class SupervisedHost {
       events: eventsThere,
       asa: asa?.init,
     };
+    const { clock } = this.#options;
+    let late: TimerId | undefined;
     this.#launched = placement.launch(
       init,
       [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
       (error) => {
+        clock.clearTimeout(late);
         this.#lastError = error ?? this.#lastError;
         if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
         this.#actor.send({ type: 'exited' });
         if (this.state === 'stopped') this.#ended?.();
       },
     );
-    const { clock } = this.#options;
-    const late = clock.setTimeout(() => {
+    late = clock.setTimeout(() => {
       this.#lastError = new GraspError(ErrorCode.engineLost, `${name} did not start within ${START_MS} ms`);
       this.#actor.send({ type: 'start.failed' });
     }, START_MS);
@@ -255,6 +257,8 @@ export class SupervisedHost {
         this.#ask();
       },
       (error: unknown) => {
+        // Its ports close before it is known what it ended with: that comes with its exit.
+        if (GraspError.is(error) && error.code === ErrorCode.engineLost) return;
         clock.clearTimeout(late);
         // Of a thread that has been given up already.
         if (remote !== this.#remote) return;

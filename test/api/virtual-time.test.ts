@@ -2,24 +2,21 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { root } from '../tooling/root.js';
 
-const index = pathToFileURL(join(root, 'dist/src/index.js')).href;
-
 /** What a module prints that is run in a process of its own. */
 async function printed(program: string): Promise<string> {
   const args = ['--expose-gc', '--input-type=module', '-e', program];
-  return (await promisify(execFile)(process.execPath, args)).stdout;
+  return (await promisify(execFile)(process.execPath, args, { cwd: root })).stdout;
 }
 
 test('the example of the README starts an engine, at no cost of virtual time', async () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const [, example] = /```ts\n(const clock = new SimulatedClock\(\);\n[^`]*)```/.exec(readme)!;
   const program = `
-    import { Grasp, SimulatedClock, SimulatedNetwork } from ${JSON.stringify(index)};
+    import { Grasp, SimulatedClock, SimulatedNetwork } from 'anima-grasp';
     ${example}
     const { placement } = await clock.until(grasp.status());
     await clock.until(grasp.close());
@@ -29,7 +26,7 @@ test('the example of the README starts an engine, at no cost of virtual time', a
 
 test('an engine that is closed leaves no memory', async () => {
   const program = `
-    import { Grasp, SimulatedClock, SimulatedNetwork } from ${JSON.stringify(index)};
+    import { Grasp, SimulatedClock, SimulatedNetwork } from 'anima-grasp';
     async function round() {
       const clock = new SimulatedClock();
       const network = new SimulatedNetwork({ clock });

@@ -8,7 +8,7 @@ import type { Line } from './world.js';
 
 jest.setTimeout(60_000);
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../package/cli/main.js', import.meta.url));
 
 interface Show {
   readonly code: number;

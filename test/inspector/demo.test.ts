@@ -8,7 +8,7 @@ import { browserDescribe, screenshot } from './browser.js';
 
 jest.setTimeout(120_000);
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../package/cli/main.js', import.meta.url));
 const running: ChildProcess[] = [];
 
 afterEach(async () => {

@@ -11,7 +11,7 @@ export interface ProgramEnd {
 }
 
 /** The compiled `grasp` command. */
-export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../package/cli/main.js', import.meta.url));
 
 /** A running program. Lines are kept from the start, so that none is missed. */
 export class Program {

@@ -40,7 +40,7 @@ describe('imports between folders', () => {
     ['src/index.ts', `export { x } from './cli/main.js';`],
     ['src/cli/main.ts', `import { Grasp } from 'anima-grasp';`],
     ['src/api/grasp.ts', `import { x } from '../../test/support.js';`],
-    ['bench/negotiation.ts', `import { x } from '../src/actors/session.js';`],
+    ['bench/negotiation.ts', `import { x } from '../src/index.js';`],
     ['test/conformance/peer.ts', `import { x } from '../../src/protocol/index.js';`],
     ['test/conformance/adapters/anima-grasp.ts', `import { x } from '../../../src/workers/core.js';`],
   ])('%s must not: %s', (path, code) => {

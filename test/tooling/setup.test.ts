@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { loadScript, root } from './root.js';
 
 const { copyStatic, installProblem, nodeProblem, pruneOrphans, reduceTo, withLock } = await loadScript<{
@@ -25,9 +25,9 @@ const { copyStatic, installProblem, nodeProblem, pruneOrphans, reduceTo, withLoc
   copyStatic: (directory: string, folders: readonly string[]) => void;
   withLock: <T>(directory: string, work: () => T | Promise<T>) => Promise<T>;
 }>('scripts/lib/setup.mjs');
-const { bundleThreads } = await loadScript<{ bundleThreads: (directory: string) => Promise<void> }>(
-  'scripts/lib/threads.mjs',
-);
+const { bundle } = await loadScript<{
+  bundle: (directory: string, sets: Record<string, string[]>) => Promise<void>;
+}>('scripts/lib/bundles.mjs');
 
 let folder: string;
 beforeEach(() => {
@@ -246,8 +246,13 @@ test('static files of the sources are those of the output: new, changed and gone
   expect(readFileSync(join(folder, 'dist/src/page/style.css'), 'utf8')).toBe('a');
 });
 
-describe('the files that the threads of an engine load', () => {
-  const threads = (): string[] => readdirSync(join(folder, 'dist/threads')).sort();
+describe('the files that are made of the modules', () => {
+  const sets = { threads: ['workers/entry.js'] };
+  const files = (): string[] =>
+    readdirSync(join(folder, 'dist/threads'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(join(folder, 'dist/threads'), join(entry.path, entry.name)))
+      .sort();
   beforeEach(() => {
     put(
       'dist/src/workers/entry.js',
@@ -265,12 +270,12 @@ describe('the files that the threads of an engine load', () => {
   });
 
   test('are few, each role its own, with the packages in them and their licences', async () => {
-    await bundleThreads(folder);
-    expect(threads()).toEqual([
+    await bundle(folder, sets);
+    expect(files()).toEqual([
       'LICENSES.txt',
-      expect.stringMatching(/^chunk-\w+\.js$/),
-      expect.stringMatching(/^core-\w+\.js$/),
-      'entry.js',
+      expect.stringMatching(/^parts\/chunk-\w+\.js$/),
+      expect.stringMatching(/^parts\/core-\w+\.js$/),
+      'workers/entry.js',
     ]);
     expect(readFileSync(join(folder, 'dist/threads/LICENSES.txt'), 'utf8')).toBe(
       'pack\n\nDo what you like.\n',
@@ -278,19 +283,18 @@ describe('the files that the threads of an engine load', () => {
   });
 
   test('are left alone where nothing has changed, and go with what they were made of', async () => {
-    await bundleThreads(folder);
-    const times = (): number[] =>
-      threads().map((name) => statSync(join(folder, 'dist/threads', name)).mtimeMs);
-    for (const name of threads()) utimesSync(join(folder, 'dist/threads', name), 1, 1);
-    await bundleThreads(folder);
+    await bundle(folder, sets);
+    const times = (): number[] => files().map((name) => statSync(join(folder, 'dist/threads', name)).mtimeMs);
+    for (const name of files()) utimesSync(join(folder, 'dist/threads', name), 1, 1);
+    await bundle(folder, sets);
     expect(times()).toEqual([1000, 1000, 1000, 1000]);
     put('dist/src/workers/entry.js', 'export {};');
-    await bundleThreads(folder);
-    expect(threads()).toEqual(['LICENSES.txt', 'entry.js']);
+    await bundle(folder, sets);
+    expect(files()).toEqual(['LICENSES.txt', 'workers/entry.js']);
   });
 
   test('are not made of a package without a licence', async () => {
     rmSync(join(folder, 'node_modules/pack/LICENSE'));
-    await expect(bundleThreads(folder)).rejects.toThrow('pack has no licence file');
+    await expect(bundle(folder, sets)).rejects.toThrow('pack has no licence file');
   });
 });

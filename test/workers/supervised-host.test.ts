@@ -11,6 +11,8 @@ import { SupervisedHost } from '../../src/workers/supervised-host.js';
 function hosted(
   onReady: () => Promise<void>,
   onPing: () => void = () => undefined,
+  /** What the thread ends with as soon as it is launched. */
+  failure?: Error,
 ): { host: SupervisedHost; clock: SimulatedClock } {
   const clock = new SimulatedClock(0);
   const placement: Placement = {
@@ -27,7 +29,13 @@ function hosted(
         status: () => ({ actors: [], queues: [], counters: {} }),
         close: () => Promise.resolve(),
       };
-      serve(control, toEndpoint(init.control), isPort);
+      const endpoint = toEndpoint(init.control);
+      if (failure) {
+        endpoint.close();
+        clock.setTimeout(() => onExit(failure), 1);
+        return { threadId: 1, terminate: () => undefined };
+      }
+      serve(control, endpoint, isPort);
       return { threadId: 1, terminate: () => clock.defer(() => onExit(undefined)) };
     },
   };
@@ -80,5 +88,16 @@ test('a thread that works is asked who it is at once, before any tick: it may be
   host.tick(100, true);
   await clock.advance(1);
   expect(pings).toBe(2);
+  await clock.until(host.stop(1_000));
+});
+
+test('a thread that ends while it starts fails its start with what it ended with, not with its closed port', async () => {
+  const failure = new Error('thrown while loading');
+  const { host, clock } = hosted(
+    () => Promise.resolve(),
+    () => undefined,
+    failure,
+  );
+  await expect(clock.until(host.ready())).rejects.toBe(failure);
   await clock.until(host.stop(1_000));
 });
