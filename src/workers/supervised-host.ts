@@ -232,7 +232,10 @@ export class SupervisedHost {
       asa: asa?.init,
     };
     const { clock } = this.#options;
-    let late: TimerId | undefined;
+    const late = clock.setTimeout(() => {
+      this.#lastError = new GraspError(ErrorCode.engineLost, `${name} did not start within ${START_MS} ms`);
+      this.#actor.send({ type: 'start.failed' });
+    }, START_MS);
     this.#launched = placement.launch(
       init,
       [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
@@ -244,10 +247,6 @@ export class SupervisedHost {
         if (this.state === 'stopped') this.#ended?.();
       },
     );
-    late = clock.setTimeout(() => {
-      this.#lastError = new GraspError(ErrorCode.engineLost, `${name} did not start within ${START_MS} ms`);
-      this.#actor.send({ type: 'start.failed' });
-    }, START_MS);
     remote.calls.ready().then(
       () => {
         clock.clearTimeout(late);
