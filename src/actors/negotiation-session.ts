@@ -83,6 +83,13 @@ type Args = { context: NegotiationContext; event: NegotiationEvent };
 const tooBig = ({ port }: NegotiationContext, message: Message): boolean =>
   encodedSize(message) > port.maxMessageBytes;
 
+/** Bytes of a message with an objective besides its name and value, at most. */
+const MOST_AROUND_BYTES = 32;
+
+/** Whether the message that carries this fits for sure, without making it: nearly all are far from the limit. */
+const surelyFits = ({ port }: NegotiationContext, name: string, value: Uint8Array): boolean =>
+  MOST_AROUND_BYTES + 3 * name.length + value.length <= port.maxMessageBytes;
+
 /** The call that an event of the client carries. */
 function callOf(event: NegotiationEvent): number {
   assertEvent(event, ['request', 'step', 'wait', 'end', 'invalid']);
@@ -109,10 +116,13 @@ export const negotiationSession = setup({
     // Commands of the ASA
     requestTooBig: ({ context, event }: Args) => {
       assertEvent(event, 'request');
-      return tooBig(context, requestMessage(MAX_UINT32, event.objective, event.value));
+      const { objective, value } = event;
+      if (surelyFits(context, objective.name, value)) return false;
+      return tooBig(context, requestMessage(MAX_UINT32, objective, value));
     },
     stepTooBig: ({ context, event }: Args) => {
       assertEvent(event, 'step');
+      if (surelyFits(context, context.name, event.value)) return false;
       return tooBig(context, stepMessage(context, event));
     },
     endTooBig: ({ context, event }: Args) => {

@@ -83,6 +83,9 @@ const EVENT_OF: Readonly<Record<Message['type'], string>> = {
   [M_INVALID]: 'message.invalid',
 };
 
+/** ms that sums of times may differ by. */
+const ROUNDING_MS = 0.001;
+
 const FOREIGN: SessionEvent = { type: 'foreign' };
 const EXPIRED: SessionEvent = { type: 'timer.expired' };
 const CONNECTED: SessionEvent = { type: 'connected' };
@@ -156,7 +159,12 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   readonly #decodeLimits: DecodeLimits;
   #connecting: Cancellation | undefined;
   #drawn: DrawnId | undefined;
+  /** A timer of the clock; it may go off before {@link #deadline}, and then another follows. */
   #timer: TimerId | undefined;
+  /** When {@link #timer} goes off. */
+  #timerAt = Infinity;
+  /** When the session's own timer expires; Infinity: it does not run. */
+  #deadline = Infinity;
   /** Tells a timer that is due from one that was stopped in the same turn. */
   #timerRound = 0;
   #deaf = false;
@@ -197,7 +205,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.key = way.key;
     this.listener = 'listener' in way ? way.listener : undefined;
     this.maxMessageBytes = outgoing?.maxMessageBytes ?? this.listener!.maxMessageBytes;
-    this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes });
+    this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes, views: true });
     this.#decodeLimits = owner.decodeLimits(this.maxMessageBytes);
     this.#way = 'target' in way ? way : undefined;
     this.#discover = 'discover' in way ? way.discover : undefined;
@@ -311,7 +319,10 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     if (!this.#over) this.actor.send({ type: 'stream.lost', truncated: false });
   }
 
+  /** @param bytes valid until this returns; what is kept of a message is copied (`copyValue`). */
   #receive(bytes: Uint8Array): void {
+    // Watchers tell what they saw in a later turn.
+    if (this.watcher) bytes = new Uint8Array(bytes);
     const result = decodeMessage(bytes, 'session', this.#decodeLimits);
     if (!result.ok) {
       this.#refuse(result.kind, result.reason, result.messageType, result.sessionId);
@@ -345,6 +356,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
 
   readonly #timerDue = (): void => {
     this.#timer = undefined;
+    if (this.#deadline === Infinity) return;
+    const now = this.owner.clock.now();
+    if (this.#deadline - now > ROUNDING_MS) return this.#setTimer(now);
     const round = this.#timerRound;
     // In a later turn: input that has already arrived counts, also with M_WAIT 0 (C-10).
     this.owner.clock.defer(() => {
@@ -449,14 +463,27 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.watcher?.sent(message, bytes);
   }
 
+  /** A step sets the timer and its answer stops it: the clock's is left alone where it does not go off too late. */
   startTimer(ms: number): void {
-    this.stopTimer();
-    this.#timer = this.owner.clock.setTimeout(this.#timerDue, ms);
+    this.#timerRound++;
+    const now = this.owner.clock.now();
+    this.#deadline = now + ms;
+    if (this.#timer !== undefined && this.#timerAt <= this.#deadline) return;
+    this.#clearTimer();
+    this.#setTimer(now);
   }
 
   stopTimer(): void {
     this.#timerRound++;
-    if (this.#timer === undefined) return;
+    this.#deadline = Infinity;
+  }
+
+  #setTimer(now: number): void {
+    this.#timerAt = this.#deadline;
+    this.#timer = this.owner.clock.setTimeout(this.#timerDue, this.#deadline - now);
+  }
+
+  #clearTimer(): void {
     this.owner.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -517,6 +544,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     if (this.#released) return;
     this.#released = true;
     this.#over = true;
+    this.#clearTimer();
     this.watcher?.ended();
     const { active } = this.owner;
     if (this.#outgoing) active.removeOutgoing(this.#outgoing);

@@ -10,6 +10,11 @@ export interface FramerOptions {
   readonly maxBytes?: number | undefined;
   /** Further limits of the scanner. */
   readonly limits?: Partial<ScanLimits> | undefined;
+  /**
+   * Items are views of the chunk they came in, if they came in one: for who takes them before the chunk's memory is used
+   * again. Default false: items are copies.
+   */
+  readonly views?: boolean | undefined;
 }
 
 export type FramerResult =
@@ -25,11 +30,12 @@ let spare: ItemScanner | undefined;
 
 /**
  * Cuts a stream into CBOR items. `push` each chunk as it arrives, then call `next` until it says `more`. Items are
- * copies and belong to the caller; chunks are not kept. After a malformed item nothing further is read: a CBOR
+ * copies and belong to the caller (see `views`); chunks are not kept. After a malformed item nothing further is read: a CBOR
  * stream cannot be resynchronised, the connection is to be closed.
  */
 export class MessageFramer {
   readonly #limits: ScanLimits;
+  readonly #views: boolean;
   /** While an item is incomplete: it knows where it stopped. */
   #scanner: ItemScanner | undefined;
   /** Complete items not yet taken. */
@@ -41,6 +47,7 @@ export class MessageFramer {
   #malformed: FramerResult | undefined;
 
   constructor(options: FramerOptions = {}) {
+    this.#views = options.views ?? false;
     const { limits, maxBytes = limits?.maxBytes ?? DEF_SCAN_LIMITS.maxBytes } = options;
     this.#limits = limits ? { ...DEF_SCAN_LIMITS, ...limits, maxBytes } : limitsOf(maxBytes);
   }
@@ -50,7 +57,7 @@ export class MessageFramer {
     return this.#pendingBytes;
   }
 
-  /** Takes the next bytes of the stream. They are scanned and copied at once. */
+  /** Takes the next bytes of the stream. They are scanned at once. */
   push(chunk: Uint8Array): void {
     let offset = 0;
     while (offset < chunk.length && !this.#malformed) {
@@ -78,7 +85,7 @@ export class MessageFramer {
     return pending;
   }
 
-  /** An item that begins in this chunk; complete ones are copied once. */
+  /** An item that begins in this chunk. */
   #begin(chunk: Uint8Array, offset: number): number {
     const scanner = spare ?? new ItemScanner();
     spare = undefined;
@@ -87,8 +94,9 @@ export class MessageFramer {
     if (length !== 0) spare = scanner;
     if (length < 0) return this.#fail(chunk.length, scanner.reason);
     if (length > 0) {
-      this.#complete(chunk, offset, length);
-      return offset + length;
+      const end = offset + length;
+      this.#complete(this.#views ? view(chunk, offset, end) : copy(chunk, offset, end));
+      return end;
     }
     this.#scanner = scanner;
     const left = chunk.length - offset;
@@ -113,13 +121,13 @@ export class MessageFramer {
     this.#scanner = undefined;
     spare = scanner;
     if (length < 0) return this.#fail(chunk.length, scanner.reason);
-    this.#complete(this.#pending, 0, length);
+    // What is pending is overwritten by what follows in this chunk.
+    this.#complete(copy(this.#pending, 0, length));
     this.#pendingBytes = 0;
     return offset + length - before;
   }
 
-  #complete(bytes: Uint8Array, start: number, length: number): void {
-    const item = copy(bytes, start, start + length);
+  #complete(item: Uint8Array): void {
     if (this.#items) this.#items.push(item);
     else this.#items = [item];
   }
@@ -148,6 +156,11 @@ let lastLimits = DEF_SCAN_LIMITS;
 function limitsOf(maxBytes: number): ScanLimits {
   if (lastLimits.maxBytes !== maxBytes) lastLimits = { ...DEF_SCAN_LIMITS, maxBytes };
   return lastLimits;
+}
+
+/** Most chunks are one item. */
+function view(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
 function copy(bytes: Uint8Array, start: number, end: number): Uint8Array {

@@ -25,6 +25,10 @@ const OPTIONS = {
   copyBuffers: true,
 } as const;
 const DEF_ENCODE_LIMITS: ScanLimits = { ...DEF_VALUE_LIMITS, maxDepth: MAX_VALUE_DEPTH };
+/** Values of up to this many bytes are decoded from memory that cbor-x has seen before. */
+const SHORT_BYTES = 512;
+/** cbor-x makes a DataView for each array it has not seen, and with it V8 moves a small one to memory of its own. */
+const shortInput = new Uint8Array(SHORT_BYTES);
 const encoder = new Encoder(OPTIONS);
 const decoder = new Decoder(OPTIONS);
 
@@ -70,14 +74,16 @@ export function decodeValue(bytes: Uint8Array, limits?: Partial<ScanLimits>): un
   const all = limits ? { ...DEF_VALUE_LIMITS, ...limits } : DEF_VALUE_LIMITS;
   const refused = refuseUnlessOneItem(bytes, all);
   if (refused) throw new GraspError(ErrorCode.CBORfail, refused);
-  return isPlain(bytes) ? (decoder.decode(plainView(bytes)) as unknown) : decodeExact(bytes);
+  if (!isPlain(bytes)) return decodeExact(bytes);
+  if (bytes.length > SHORT_BYTES) return decoder.decode(ownView(bytes)) as unknown;
+  shortInput.set(bytes);
+  // What is in it is copied (`copyBuffers`).
+  return (decoder as { decode(source: Uint8Array, end: number): unknown }).decode(shortInput, bytes.length);
 }
 
-/** cbor-x makes byte strings of the class of its input: no Buffers for the user. */
-function plainView(bytes: Uint8Array): Uint8Array {
-  return bytes.constructor === Uint8Array
-    ? bytes
-    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** cbor-x leaves a property on its input, and makes byte strings of its class: neither is for the user. */
+function ownView(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Whether a well-formed item holds nothing but what cbor-x decodes exactly: one pass over its heads. */

@@ -44,6 +44,39 @@ describe('two engines', () => {
     }
   });
 
+  test('C-27 each step has its own time, whatever was left of the ones before', async () => {
+    const briggs = await rig.engine('briggs');
+    const gray = await rig.engine('gray');
+    const { target } = await briggs.client.listen({ demand: 2 });
+    /** A session in which a step with `before` ms was answered after 900; the step that is under way now has `ms`. */
+    async function secondStep(before: number, ms: number): Promise<{ begun: number; ended: () => number }> {
+      const { session, answer } = gray.client.request(target, { timeoutMs: before });
+      const incoming = await briggs.client.nextIncoming();
+      await rig.clock.advance(900);
+      void briggs.client.step(incoming.session, 2, { timeoutMs: 4_000_000 });
+      expect(await rig.run(answer)).toMatchObject({ state: 'offered' });
+      const begun = rig.clock.now();
+      let ended = 0;
+      void gray.client.step(session, 3, { timeoutMs: ms }).then((failed) => {
+        expect(failed).toMatchObject({ state: 'failed', failure: { code: 27 } });
+        ended = rig.clock.now();
+      });
+      return { begun, ended: () => ended };
+    }
+    const shorter = await secondStep(10_000, 50);
+    await rig.clock.advance(49);
+    expect(shorter.ended()).toBe(0);
+    await rig.clock.advance(2);
+    expect(shorter.ended() - shorter.begun).toBeCloseTo(50, 3);
+    const longer = await secondStep(1_000, 10_000);
+    await rig.clock.advance(9_999);
+    expect(longer.ended()).toBe(0);
+    await rig.clock.advance(2);
+    expect(longer.ended() - longer.begun).toBeCloseTo(10_000, 3);
+    await rig.clock.advance(10_000);
+    expect(gray.states()).toEqual({});
+  });
+
   test('over a link-local address with its interface', async () => {
     const briggs = await rig.engine('briggs');
     const gray = await rig.engine('gray');

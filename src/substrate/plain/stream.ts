@@ -150,7 +150,7 @@ export class PlainStream implements Stream {
 
   write(bytes: Uint8Array): boolean {
     if (this.#state !== 'open' || this.#socket.destroyed) return false;
-    const taken = this.#socket.write(bytes);
+    const taken = this.#socket.write(toWrite(bytes));
     if (!taken && !this.#awaitsDrain && this.#handlers?.onDrain) {
       this.#awaitsDrain = true;
       this.#socket.once('drain', () => {
@@ -195,6 +195,20 @@ export class PlainStream implements Stream {
   resume(): void {
     this.#socket.resume();
   }
+}
+
+/** Up to this many bytes are copied into Node's pool of buffers. */
+const POOLED_BYTES = 512;
+
+/**
+ * What Node writes without making a buffer of it. V8 has small arrays among its objects and would have to move each to
+ * memory of its own before the system can read it.
+ */
+function toWrite(bytes: Uint8Array): Uint8Array {
+  if (bytes.length > POOLED_BYTES || Buffer.isBuffer(bytes)) return bytes;
+  const pooled = Buffer.allocUnsafe(bytes.length);
+  pooled.set(bytes);
+  return pooled;
 }
 
 function target(text: string | undefined, port = 0): Target | undefined {
