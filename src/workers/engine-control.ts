@@ -101,7 +101,8 @@ export interface ThreadStatus {
   readonly restarts: number;
   /**
    * Longest time an event of the last 10 to 20 s had to wait for the event loop of the thread, ms, as the supervisor's
-   * questions found it every 100 ms; of the supervisor: by how much its ticks were late. Undefined: not known, or inline.
+   * questions found it: one every 100 ms of which the thread was busy for more than 10. Of the supervisor: by how much its
+   * ticks were late. Undefined: not known, or inline.
    */
   readonly lagMs?: number | undefined;
   readonly actors: readonly ActorCount[];

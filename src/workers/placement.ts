@@ -19,6 +19,11 @@ export const workerWorld: World = { clock: nodeClock, random: cryptoRandom, toEn
 /** A host that has been launched; its control port is what {@link HostInit} carried the other end of. */
 export interface Launched {
   readonly threadId: number;
+  /**
+   * ms for which its event loop has had nothing to do so far, until now; read without disturbing it. Undefined where it has
+   * no loop of its own.
+   */
+  idleMs(): number | undefined;
   /** Ends it whatever it does; `onExit` follows. */
   terminate(): void;
 }
@@ -70,7 +75,11 @@ export function workerPlacement(entry: (init: HostInit) => URL): Placement {
         failure = error instanceof Error ? error : new Error(String(error));
       });
       worker.on('exit', () => onExit(failure));
-      return { threadId, terminate: () => void worker.terminate() };
+      return {
+        threadId,
+        idleMs: () => worker.performance.eventLoopUtilization().idle,
+        terminate: () => void worker.terminate(),
+      };
     },
   };
 }
@@ -88,6 +97,7 @@ export function inlinePlacement(clock: Clock, random: RandomFill, options: { clo
       host.catch(() => undefined);
       return {
         threadId: 0,
+        idleMs: () => undefined,
         terminate: () => {
           host
             .then((running) => running.close())

@@ -18,6 +18,10 @@ import type { SubstrateInit } from './substrate-init.js';
 
 /** ms a new thread has to be ready; supervision by ticks begins then. */
 const START_MS = 30_000;
+/** A thread that was busy for longer than this between two ticks is asked for a proof of life, ms. */
+const BUSY_MS = 10;
+/** ms of life between two words of it to the machine. */
+const ALIVE_MS = 1_000;
 /** ms for which the longest lag of a thread is remembered at least. */
 const LAG_MS = 10_000;
 
@@ -59,6 +63,12 @@ export class SupervisedHost {
   #answered = false;
   #osThread: number | undefined;
   #starved = new StarvedTime();
+  /** What {@link Launched.idleMs} was at the last tick. */
+  #idleMs = 0;
+  /** Life the machine has not been told of, ms. */
+  #aliveMs = 0;
+  /** The machine has been told of silence last. */
+  #silent = false;
   #lag = new RecentMaximum(LAG_MS);
   #askedAt = 0;
   #lastError: Error | undefined;
@@ -146,19 +156,33 @@ export class SupervisedHost {
     return this.#pinged ? Math.max(answered ?? 0, now - this.#askedAt) : answered;
   }
 
-  /** One tick of the supervisor; asks for a proof of life. */
+  /**
+   * One tick of the supervisor, `ms` after the last. A thread that has waited for something to do since then is alive, and
+   * need not be woken to say so; one that has been busy is asked for a proof of life.
+   */
   tick(ms: number, onTime: boolean): void {
     if (this.state !== 'running') return;
-    const starvedMs = this.#starved.since(this.#osThread);
-    this.#actor.send({
-      type: 'tick',
+    const idleMs = this.#launched?.idleMs() ?? 0;
+    const idled = idleMs - this.#idleMs;
+    this.#idleMs = idleMs;
+    if (idled > 0 || this.#answered) {
+      this.#answered = false;
+      this.#starved.forget();
+      this.#aliveMs += ms;
+      if (this.#aliveMs >= ALIVE_MS || this.#silent) this.#tellAlive(onTime);
+    } else {
+      this.#silent = true;
       // May be negative: the wait is known only when it is over.
-      ms: ms - starvedMs,
-      onTime,
-      answered: this.#answered || !this.#pinged,
-    });
-    this.#answered = false;
-    if (!this.#pinged && this.state === 'running') this.#ask();
+      const heard = ms - this.#starved.since(this.#osThread);
+      this.#actor.send({ type: 'tick', ms: heard, onTime, answered: false });
+    }
+    if (!this.#pinged && ms - idled > BUSY_MS && this.state === 'running') this.#ask();
+  }
+
+  #tellAlive(onTime: boolean): void {
+    this.#actor.send({ type: 'tick', ms: this.#aliveMs, onTime, answered: true });
+    this.#aliveMs = 0;
+    this.#silent = false;
   }
 
   /** Asks for a proof of life. */
@@ -214,6 +238,9 @@ export class SupervisedHost {
     this.#answered = false;
     this.#osThread = undefined;
     this.#starved = new StarvedTime();
+    this.#idleMs = 0;
+    this.#aliveMs = 0;
+    this.#silent = false;
     this.#lag = new RecentMaximum(LAG_MS);
     const [control, controlThere] = placement.channel();
     const [events, eventsThere] = placement.channel();

@@ -29,9 +29,14 @@ export function threadTime(
   return ran === undefined || waited === undefined ? undefined : { ranMs: ran, waitedMs: waited };
 }
 
-/** Reads, from call to call, how much of the time between was spent waiting for a processor. */
+/** Reads, from call to call since the last {@link forget}, how much of the time between was spent waiting for a processor. */
 export class StarvedTime {
   #waitedMs: number | undefined;
+
+  /** What was waited until the next call does not count: the first of several calls does not know. */
+  forget(): void {
+    this.#waitedMs = undefined;
+  }
 
   /** ms since the last call for the same thread; 0 the first time and where it is not known. */
   since(thread: number | undefined): number {

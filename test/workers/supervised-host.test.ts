@@ -1,5 +1,5 @@
 /** One supervised host over a thread that is no thread: what becomes of those who wait for it. */
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Counters, inlinePair, SimulatedClock } from '../../src/runtime/index.js';
 import { serve } from '../../src/workers/control.js';
 import type { HostSettings } from '../../src/workers/host.js';
@@ -10,9 +10,10 @@ import { SupervisedHost } from '../../src/workers/supervised-host.js';
 /** A host over a thread that is served on an inline endpoint; `onPing` hears of each question for a proof of life. */
 function hosted(
   onReady: () => Promise<void>,
-  onPing: () => void = () => undefined,
+  onPing: () => Promise<void> | void = () => undefined,
   /** What the thread ends with as soon as it is launched. */
   failure?: Error,
+  idleMs: () => number | undefined = () => undefined,
 ): { host: SupervisedHost; clock: SimulatedClock } {
   const clock = new SimulatedClock(0);
   const placement: Placement = {
@@ -22,8 +23,8 @@ function hosted(
     launch: (init, _ports, onExit) => {
       const control = {
         ready: () => Promise.resolve(),
-        ping: () => {
-          onPing();
+        ping: async () => {
+          await onPing();
           return { osThread: undefined, at: clock.now() };
         },
         status: () => ({ actors: [], queues: [], counters: {} }),
@@ -33,10 +34,10 @@ function hosted(
       if (failure) {
         endpoint.close();
         clock.setTimeout(() => onExit(failure), 1);
-        return { threadId: 1, terminate: () => undefined };
+        return { threadId: 1, idleMs, terminate: () => undefined };
       }
       serve(control, endpoint, isPort);
-      return { threadId: 1, terminate: () => clock.defer(() => onExit(undefined)) };
+      return { threadId: 1, idleMs, terminate: () => clock.defer(() => onExit(undefined)) };
     },
   };
   const host = new SupervisedHost({
@@ -79,7 +80,7 @@ test('a thread that works is asked who it is at once, before any tick: it may be
   let pings = 0;
   const { host, clock } = hosted(
     () => Promise.resolve(),
-    () => pings++,
+    () => void pings++,
   );
   await clock.until(host.ready());
   await clock.advance(1);
@@ -100,4 +101,51 @@ test('a thread that ends while it starts fails its start with what it ended with
   );
   await expect(clock.until(host.ready())).rejects.toBe(failure);
   await clock.until(host.stop(1_000));
+});
+
+describe('a thread between two ticks of 100 ms', () => {
+  /** How many of ten ticks the thread is asked at, and whether it lives on, if of each it waits this long for something to do. */
+  async function asked(waited: number, answers = true): Promise<{ pings: number; restarts: number }> {
+    let [pings, idle] = [0, 0];
+    const { host, clock } = hosted(
+      () => Promise.resolve(),
+      () => {
+        pings++;
+        return answers ? undefined : new Promise<void>(() => undefined);
+      },
+      undefined,
+      () => idle,
+    );
+    await clock.until(host.ready());
+    await clock.advance(1);
+    pings = 0;
+    for (let i = 0; i < 10; i++) {
+      idle += waited;
+      host.tick(100, true);
+      await clock.advance(100);
+    }
+    const { restarts } = host;
+    await clock.until(host.stop(1_000));
+    return { pings, restarts };
+  }
+
+  test('that waits for something to do is alive, and left in peace', async () => {
+    expect(await asked(95)).toEqual({ pings: 0, restarts: 0 });
+  });
+
+  test('that is busy is asked: how late it answers is its lag', async () => {
+    expect(await asked(50)).toEqual({ pings: 10, restarts: 0 });
+  });
+
+  test('that is busy all the time lives as long as it answers', async () => {
+    expect(await asked(0)).toEqual({ pings: 10, restarts: 0 });
+  });
+
+  test('that is busy and does not answer is replaced after 500 ms, and so is the next', async () => {
+    expect(await asked(0, false)).toMatchObject({ restarts: 2 });
+  });
+
+  test('that does not answer, but waits for something to do, is alive', async () => {
+    expect(await asked(95, false)).toMatchObject({ restarts: 0 });
+  });
 });
