@@ -1,6 +1,7 @@
 import { DataPort, NumberTable, type Clock, type Endpoint } from '../runtime/index.js';
 import type { SessionDriver } from './session-driver.js';
 import type { FromSessions, ToSessions } from './session-protocol.js';
+import { callForm, eventForm } from './session-wire.js';
 
 export interface ClientLinkHandlers {
   onCommands(client: ClientLink, commands: readonly ToSessions[]): void;
@@ -33,6 +34,8 @@ export class ClientLink {
       },
       onClose: () => handlers.onGone(this),
       window,
+      pack: eventForm.pack,
+      unpack: callForm.unpack,
     });
   }
 

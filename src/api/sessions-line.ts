@@ -1,13 +1,15 @@
 /** A client's line to one session host: calls with their answers, and what it tells of sessions unasked. */
 import { ErrorCode, GraspError } from '../protocol/index.js';
 import { DataPort, NumberTable } from '../runtime/index.js';
-import type {
-  Answer,
-  Failure,
-  FromSessions,
-  SessionCall,
-  SessionKey,
-  ToSessions,
+import {
+  callForm,
+  eventForm,
+  type Answer,
+  type Failure,
+  type FromSessions,
+  type SessionCall,
+  type SessionKey,
+  type ToSessions,
 } from '../workers/engine-control.js';
 import { toEndpoint } from '../workers/ports.js';
 import type { Client } from './client.js';
@@ -40,6 +42,8 @@ export class SessionsLine {
     this.host = host;
     this.#port = new DataPort<ToSessions, FromSessions>(toEndpoint(raw), client.clock, {
       window,
+      pack: callForm.pack,
+      unpack: eventForm.unpack,
       onEvents: (events) => {
         for (const event of events) this.#receive(event);
       },

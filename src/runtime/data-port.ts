@@ -12,7 +12,7 @@ interface Batch<T> {
 /** Events under way unhandled, unless said otherwise. */
 const DEFAULT_WINDOW = 1024;
 
-export interface DataPortOptions<In> {
+export interface DataPortOptions<Out, In> {
   /** Called once per arriving batch, in order. When it returns, the events count as handled. */
   readonly onEvents: (events: readonly In[]) => void;
   /** Called when the port has credit again after {@link DataPort.congested} was true. */
@@ -21,6 +21,12 @@ export interface DataPortOptions<In> {
   readonly onClose?: () => void;
   /** Events that may be under way unhandled before {@link DataPort.congested}; default 1024. */
   readonly window?: number;
+  /**
+   * What an event is turned into where it goes to another thread, and back. Default: itself. What has not been packed is
+   * unpacked as it is.
+   */
+  readonly pack?: (event: Out) => unknown;
+  readonly unpack?: (packed: unknown) => In;
   /** As how many an arriving event counts in the window; must be what its sender gave. Default 1. */
   readonly countOf?: (event: In) => number;
 }
@@ -35,8 +41,10 @@ export interface DataPortOptions<In> {
 export class DataPort<Out, In> {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
-  readonly #options: DataPortOptions<In>;
+  readonly #options: DataPortOptions<Out, In>;
   readonly #window: number;
+  /** The other end is in another thread. */
+  readonly #crosses: boolean;
   #peerWindow = DEFAULT_WINDOW;
   #queue: Out[] = [];
   #unhandled = 0;
@@ -45,12 +53,13 @@ export class DataPort<Out, In> {
   #congested = false;
   #closed = false;
 
-  constructor(endpoint: Endpoint, clock: Clock, options: DataPortOptions<In>) {
+  constructor(endpoint: Endpoint, clock: Clock, options: DataPortOptions<Out, In>) {
     this.#endpoint = endpoint;
+    this.#crosses = endpoint.postInOwnTurn === undefined;
     this.#clock = clock;
     this.#options = options;
     this.#window = options.window ?? DEFAULT_WINDOW;
-    endpoint.onMessage((message) => this.#receive(message as Batch<In>));
+    endpoint.onMessage((message) => this.#receive(message as Batch<unknown>));
     endpoint.onClose(() => this.#lost());
   }
 
@@ -103,20 +112,22 @@ export class DataPort<Out, In> {
     if (this.#flushing) return;
     this.#flushing = true;
     // A message to another thread costs more than a turn: there, as much as possible goes into one.
-    if (this.#endpoint.postInOwnTurn) this.#clock.soon(this.#flushOwnTurn);
-    else this.#clock.defer(this.#flushOwnTurn);
+    if (this.#crosses) this.#clock.defer(this.#flushOwnTurn);
+    else this.#clock.soon(this.#flushOwnTurn);
   }
 
   #post(ownTurn = false): void {
     if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
-    const batch: Batch<Out> = { events: this.#queue, handled: this.#toConfirm, window: this.#window };
+    const { pack } = this.#options;
+    const events: readonly unknown[] = pack && this.#crosses ? this.#queue.map(pack) : this.#queue;
+    const batch: Batch<unknown> = { events, handled: this.#toConfirm, window: this.#window };
     this.#queue = [];
     this.#toConfirm = 0;
     if (ownTurn && this.#endpoint.postInOwnTurn) this.#endpoint.postInOwnTurn(batch);
     else this.#endpoint.postMessage(batch);
   }
 
-  #receive(batch: Batch<In>): void {
+  #receive(batch: Batch<unknown>): void {
     if (this.#closed) return;
     if (batch.handled > 0) {
       this.#unhandled -= batch.handled;
@@ -126,10 +137,11 @@ export class DataPort<Out, In> {
       }
     }
     if (batch.events.length === 0) return;
-    this.#options.onEvents(batch.events);
-    const { countOf } = this.#options;
-    if (!countOf) this.#toConfirm += batch.events.length;
-    else for (const event of batch.events) this.#toConfirm += countOf(event);
+    const { countOf, unpack } = this.#options;
+    const events = (unpack && this.#crosses ? batch.events.map(unpack) : batch.events) as readonly In[];
+    this.#options.onEvents(events);
+    if (!countOf) this.#toConfirm += events.length;
+    else for (const event of events) this.#toConfirm += countOf(event);
     // Confirmations ride on our own events; alone they are sent only when the peer could come to need them. Its
     // window counts for that, not ours: with a smaller one it would wait for ever.
     this.#peerWindow = batch.window ?? this.#peerWindow;

@@ -9,6 +9,7 @@ import type { DullRules, WireLocator } from '../protocol/index.js';
 import type { Security } from '../substrate/types.js';
 
 export { weightOf } from '../actors/core-protocol.js';
+export { callForm, eventForm } from '../actors/session-wire.js';
 export type { FloodPair, FloodRecord, FromCore, ToCore } from '../actors/core-protocol.js';
 export { MACHINES } from '../actors/inspection-items.js';
 export type * from '../actors/inspection-items.js';

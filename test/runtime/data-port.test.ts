@@ -269,3 +269,35 @@ describe('end', () => {
     expect(a.closed).toBe(true);
   });
 });
+
+test('`pack` and `unpack` are for what crosses between threads, and for nothing else', async () => {
+  const double = { pack: (n: number) => [n * 2], unpack: (packed: unknown) => (packed as [number])[0] / 2 };
+  for (const crosses of [true, false]) {
+    const clock = new SimulatedClock();
+    const ends = inlinePair(clock);
+    const posted: unknown[] = [];
+    const [one, other] = ends.map((end): Endpoint => {
+      const post = (message: unknown): void => {
+        posted.push(...(message as Batch).events);
+        end.postMessage(message);
+      };
+      return {
+        postMessage: post,
+        ...(crosses ? {} : { postInOwnTurn: post }),
+        onMessage: (handler) => end.onMessage(handler),
+        onClose: (handler) => end.onClose(handler),
+        close: () => end.close(),
+      };
+    });
+    const heard: number[] = [];
+    const a = new DataPort<number, number>(one!, clock, { ...double, onEvents: () => undefined });
+    const b = new DataPort<number, number>(other!, clock, { ...double, onEvents: (n) => heard.push(...n) });
+    a.send(1);
+    a.send(2);
+    await clock.settle();
+    expect(heard).toEqual([1, 2]);
+    expect(posted).toEqual(crosses ? [[2], [4]] : [1, 2]);
+    b.close();
+    a.close();
+  }
+});
