@@ -41,7 +41,9 @@ export class CoreClients {
 
   /** To a client that is gone: ignored. */
   send(client: string, event: FromCore): void {
-    this.#ports.get(client)?.send(event, weightOf(event));
+    const port = this.#ports.get(client);
+    if (event.t === 'found') port?.sendAtOnce(event, weightOf(event));
+    else port?.send(event, weightOf(event));
   }
 
   /** The client is behind: what can wait should. */

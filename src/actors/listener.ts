@@ -55,6 +55,8 @@ export class Listener {
   #handler: DataPort<DatagramBatch, never> | undefined;
   #turn: QueueName = 'discovery';
   #passing = false;
+  /** The last turn brought no more than one. */
+  #sparse = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -224,8 +226,12 @@ export class Listener {
     }
     if (this.#passing) return;
     this.#passing = true;
+    // Where they come one by one, nothing is gained by waiting for more.
+    if (this.#sparse) this.#pass();
     this.#options.clock.defer(() => {
       this.#passing = false;
+      const { discovery, flood } = this.#queues;
+      this.#sparse = discovery.length + flood.length <= (this.#sparse ? 0 : 1);
       this.#pass();
     });
   }

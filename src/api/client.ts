@@ -152,7 +152,9 @@ export class Client implements ClientControl {
       return () => undefined;
     }
     this.#coreCalls.set(number, { call, sink });
-    this.#core?.send({ ...call, call: number } as ToCore);
+    const event = { ...call, call: number } as ToCore;
+    if (event.t === 'discover') this.#core?.sendAtOnce(event);
+    else this.#core?.send(event);
     return () => {
       if (this.#coreCalls.delete(number)) this.#core?.send({ t: 'cancel', call: number });
     };

@@ -91,6 +91,15 @@ export class DataPort<Out, In> {
     this.#scheduleFlush();
   }
 
+  /**
+   * Like {@link send}, for what somebody waits for and what comes alone: to another thread it leaves now, with what is
+   * queued before it.
+   */
+  sendAtOnce(event: Out, count = 1): void {
+    this.send(event, count);
+    if (this.#crosses) this.#post();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#post();

@@ -17,7 +17,7 @@ import type {
   FromCore,
   ToCore,
 } from '../../src/actors/core-protocol.js';
-import { datagramsOf } from '../../src/actors/datagram-batch.js';
+import { datagramCount, datagramsOf } from '../../src/actors/datagram-batch.js';
 import type { FloodCall } from '../../src/actors/floods.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
@@ -188,6 +188,8 @@ export class LoneListener {
 /** The handler's end of the listener's data port, confirming by hand. */
 export class SlowHandler {
   readonly datagrams: DatagramEvent[] = [];
+  /** How many came at a time. */
+  readonly batches: number[] = [];
 
   constructor(
     private readonly rig: CoreRig,
@@ -196,6 +198,7 @@ export class SlowHandler {
     endpoint.onMessage((message) => {
       for (const batch of (message as { events: DatagramBatch[] }).events) {
         this.datagrams.push(...datagramsOf(batch));
+        this.batches.push(datagramCount(batch));
       }
     });
   }

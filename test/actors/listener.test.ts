@@ -145,6 +145,38 @@ describe('what is looked at', () => {
   });
 });
 
+test('what a turn brings goes together; where turns bring one each, it goes at once', async () => {
+  let arrive: () => void = () => undefined;
+  const lone = await rig.listener('host', {
+    wrap: (substrate) =>
+      overriding(substrate, {
+        openReceiver: (name, onDatagram, onLost) => {
+          const bytes = encode(discovery('EX3'));
+          arrive = () => onDatagram({ bytes, interface: name, address: 'fe80::9', port: 40_000 });
+          return substrate.openReceiver(name, onDatagram, onLost);
+        },
+      }),
+  });
+  const handler = lone.attachHandler();
+  /** What has been passed before the turn is over, and the batches in the end. */
+  async function turn(datagrams: number): Promise<[number, number[]]> {
+    const before = lone.counters.get('multicast.passed');
+    handler.batches.length = 0;
+    for (let i = 0; i < datagrams; i++) arrive();
+    const atOnce = lone.counters.get('multicast.passed') - before;
+    await rig.clock.settle();
+    return [atOnce, [...handler.batches]];
+  }
+  expect(await turn(3)).toEqual([0, [3]]);
+  expect(await turn(1)).toEqual([0, [1]]);
+  expect(await turn(1)).toEqual([1, [1]]);
+  expect(await turn(4)).toEqual([1, [1, 3]]);
+  expect(await turn(4)).toEqual([0, [4]]);
+  expect(await turn(1)).toEqual([0, [1]]);
+  expect(await turn(2)).toEqual([1, [1, 1]]);
+  expectBalanced(lone);
+});
+
 test('what waits is a copy: the socket may use its buffer again at once', async () => {
   const slab = Buffer.alloc(2_048);
   let arrive: (bytes: Uint8Array) => void = () => undefined;

@@ -301,3 +301,32 @@ test('`pack` and `unpack` are for what crosses between threads, and for nothing 
     a.close();
   }
 });
+
+test('what is sent at once leaves before the turn is over, behind what was sent before it', async () => {
+  const clock = new SimulatedClock();
+  const [one, other] = inlinePair(clock);
+  const posted: unknown[] = [];
+  const a = new DataPort<string, never>(
+    {
+      postMessage: (message) => {
+        posted.push((message as Batch).events);
+        one!.postMessage(message);
+      },
+      onMessage: (handler) => one!.onMessage(handler),
+      onClose: (handler) => one!.onClose(handler),
+      close: () => one!.close(),
+    },
+    clock,
+    { onEvents: () => undefined },
+  );
+  const heard: string[] = [];
+  new DataPort<never, string>(other!, clock, { onEvents: (events) => heard.push(...events) });
+  a.send('first');
+  a.sendAtOnce('second');
+  expect(posted).toEqual([['first', 'second']]);
+  a.send('third');
+  await clock.settle();
+  expect(posted).toEqual([['first', 'second'], ['third']]);
+  expect(heard).toEqual(['first', 'second', 'third']);
+  a.close();
+});
