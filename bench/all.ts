@@ -34,7 +34,7 @@ const runs: readonly Run[] = [
     run(
       'negotiation',
       // 50,000 at 32 at once: so many must not fail.
-      `--placement all --concurrency ${n} ${n === 32 ? '--repeats 5' : '--repeats 3'}`,
+      `--placement all --concurrency ${n} ${n === 32 ? '--sessions 5000 --repeats 10' : '--repeats 3'}`,
       `--placement all --concurrency ${n} ${QUICK_SESSIONS}`,
     ),
   ),

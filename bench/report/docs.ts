@@ -57,7 +57,7 @@ export function body(results: Results): string {
     `Measured on ${results.date}: Node ${results.node}, ${results.cpus} cores, ${labs}.` +
       (results.quick ? ' A quick run: a look, no measurement.' : '') +
       (results.missing.length > 0 ? ` Could not run: ${results.missing.join(', ')}.` : ''),
-    'Medians, in brackets the smallest and the largest of the repeats; `ratio` is engine to floor.',
+    'Medians, in brackets the smallest and the largest of the repeats; `ratio` is engine to floor, the median of the turns.',
     targetTable(results.results),
     ...pictures,
     ...names.map((name) =>

@@ -37,7 +37,10 @@ export interface Result {
   readonly rate?: number;
   readonly p50Ms?: number;
   readonly floor: number;
-  /** Engine to floor: of rates at best 1, of times and sizes 1 or more. */
+  /**
+   * Engine to floor: of rates at best 1, of times and sizes 1 or more. The median of the turns, each with the floor of its own
+   * turn: a machine that is faster for some seconds is so for both.
+   */
   readonly ratio: number;
   readonly ratioSpread: readonly [number, number];
   /** 95 % confidence interval of the mean of the ratios, where it was asked for. */
@@ -100,7 +103,7 @@ export function toResult(
     measure,
     ...(measure === 'rate' || measure === 'p50Ms' ? { [measure]: value } : {}),
     floor,
-    ratio: round(value / floor, 3),
+    ratio: round(median(ratios), 3),
     ratioSpread: spread(ratios),
     failures: engine.failures,
     engine,
