@@ -25,7 +25,7 @@ export const mayImport = {
   // The public surface gathers what users need from the floors it stands in.
   'src/index': ['src/api', 'src/protocol', 'src/runtime', 'src/substrate', 'src/workers'],
   // Benchmarks measure what users get, and so import the package; the floors have a stricter rule below.
-  bench: ['src/protocol', 'src/substrate'],
+  bench: ['anima-grasp', 'src/protocol', 'src/substrate'],
   // The conformance suite knows no engine; only the adapter of this one does, and that as a user.
   'test/conformance/adapters': ['src/index', 'src/api/graspi/index'],
   'test/conformance': ['test/lab'],
@@ -53,8 +53,8 @@ const folderImports = {
 
     function check(node, source) {
       if (typeof source !== 'string') return;
-      if (/^anima-grasp(\/|$)/.test(source) && from !== 'bench') {
-        context.report({ node, messageId: 'self', data: { source } });
+      if (within(source, 'anima-grasp')) {
+        if (!allowed.includes('anima-grasp')) context.report({ node, messageId: 'self', data: { source } });
         return;
       }
       if (!source.startsWith('.')) return;

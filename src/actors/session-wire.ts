@@ -12,6 +12,12 @@ interface Form<Event> {
   readonly unpack: (packed: unknown) => Event;
 }
 
+/** Undoes what was packed; what was not is taken as it is. */
+const unpacking =
+  <Fields, Event>(unpack: (fields: Fields) => Event) =>
+  (packed: unknown): Event =>
+    Array.isArray(packed) ? unpack(packed as Fields) : (packed as Event);
+
 type Step = Extract<ToSessions, { t: 'step' }>;
 
 /** Name, flags, loop count. */
@@ -66,20 +72,16 @@ export const callForm: Form<ToSessions> = {
     }
   },
 
-  unpack: (packed) => {
-    if (!Array.isArray(packed)) return packed as ToSessions;
-    const fields = packed as unknown as PackedCall;
+  unpack: unpacking((fields: PackedCall): ToSessions => {
     switch (fields[0]) {
       case REQUEST: {
-        const [, call, session, name, flags, loopCount, value, address, port, on] = fields;
+        // prettier-ignore
+        const [
+          , call, session, name, flags, loopCount, value, address, port, on,
+          asa, connectTimeoutMs, timeoutMs, maxMessageBytes,
+        ] = fields;
         const objective = { name, flags, loopCount };
         const target = targetOf(address, port, on);
-        const [asa, connectTimeoutMs, timeoutMs, maxMessageBytes] = [
-          fields[10],
-          fields[11],
-          fields[12],
-          fields[13],
-        ];
         // prettier-ignore
         return {
           t: 'request', call, session, asa, objective, value, target, connectTimeoutMs, timeoutMs, maxMessageBytes,
@@ -96,7 +98,7 @@ export const callForm: Form<ToSessions> = {
       case TAKE:
         return { t: 'take', listen: fields[1], n: fields[2] };
     }
-  },
+  }),
 };
 
 const INCOMING = 0;
@@ -139,9 +141,7 @@ export const eventForm: Form<FromSessions> = {
     }
   },
 
-  unpack: (packed) => {
-    if (!Array.isArray(packed)) return packed as FromSessions;
-    const fields = packed as unknown as PackedEvent;
+  unpack: unpacking((fields: PackedEvent): FromSessions => {
     switch (fields[0]) {
       case INCOMING: {
         const [, listen, session, name, flags, loopCount, value, address, port, on, sessionId] = fields;
@@ -185,7 +185,7 @@ export const eventForm: Form<FromSessions> = {
       case DONE:
         return { t: 'done', call: fields[1], session: fields[2], failure: undefined };
     }
-  },
+  }),
 };
 
 function packedAnswer(call: number, session: number, answer: Answer): PackedEvent | undefined {

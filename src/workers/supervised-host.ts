@@ -67,8 +67,6 @@ export class SupervisedHost {
   #idleMs = 0;
   /** Life the machine has not been told of, ms. */
   #aliveMs = 0;
-  /** The machine has been told of silence last. */
-  #silent = false;
   #lag = new RecentMaximum(LAG_MS);
   #askedAt = 0;
   #lastError: Error | undefined;
@@ -169,20 +167,16 @@ export class SupervisedHost {
       this.#answered = false;
       this.#starved.forget();
       this.#aliveMs += ms;
-      if (this.#aliveMs >= ALIVE_MS || this.#silent) this.#tellAlive(onTime);
+      if (this.#aliveMs >= ALIVE_MS || this.#actor.getSnapshot().context.silentMs !== 0) {
+        this.#actor.send({ type: 'tick', ms: this.#aliveMs, onTime, answered: true });
+        this.#aliveMs = 0;
+      }
     } else {
-      this.#silent = true;
       // May be negative: the wait is known only when it is over.
       const heard = ms - this.#starved.since(this.#osThread);
       this.#actor.send({ type: 'tick', ms: heard, onTime, answered: false });
     }
     if (!this.#pinged && ms - idled > BUSY_MS && this.state === 'running') this.#ask();
-  }
-
-  #tellAlive(onTime: boolean): void {
-    this.#actor.send({ type: 'tick', ms: this.#aliveMs, onTime, answered: true });
-    this.#aliveMs = 0;
-    this.#silent = false;
   }
 
   /** Asks for a proof of life. */
@@ -240,7 +234,6 @@ export class SupervisedHost {
     this.#starved = new StarvedTime();
     this.#idleMs = 0;
     this.#aliveMs = 0;
-    this.#silent = false;
     this.#lag = new RecentMaximum(LAG_MS);
     const [control, controlThere] = placement.channel();
     const [events, eventsThere] = placement.channel();

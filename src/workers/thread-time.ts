@@ -33,7 +33,7 @@ export function threadTime(
 export class StarvedTime {
   #waitedMs: number | undefined;
 
-  /** What was waited until the next call does not count: the first of several calls does not know. */
+  /** What is waited until the next call will not count. */
   forget(): void {
     this.#waitedMs = undefined;
   }

@@ -1,16 +1,8 @@
 /** Virtual time in a process that has loaded nothing yet: loading code takes real time, and must take no virtual one. */
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { root } from '../tooling/root.js';
-
-/** What a module prints that is run in a process of its own. */
-async function printed(program: string): Promise<string> {
-  const args = ['--expose-gc', '--input-type=module', '-e', program];
-  return (await promisify(execFile)(process.execPath, args, { cwd: root })).stdout;
-}
+import { printed, root } from '../tooling/root.js';
 
 test('the example of the README starts an engine, at no cost of virtual time', async () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -21,7 +13,7 @@ test('the example of the README starts an engine, at no cost of virtual time', a
     const { placement } = await clock.until(grasp.status());
     await clock.until(grasp.close());
     console.log(placement, clock.now());`;
-  expect(await printed(program)).toBe('inline 0\n');
+  expect(await printed(program, '--expose-gc')).toBe('inline 0\n');
 });
 
 test('an engine that is closed leaves no memory', async () => {
@@ -50,5 +42,5 @@ test('an engine that is closed leaves no memory', async () => {
     await round();
     console.log((await bytes()) - before);`;
   // Each takes 2.6 MB while it runs.
-  expect(Number(await printed(program))).toBeLessThan(2_000_000);
+  expect(Number(await printed(program, '--expose-gc'))).toBeLessThan(2_000_000);
 });

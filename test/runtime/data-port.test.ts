@@ -274,59 +274,34 @@ test('`pack` and `unpack` are for what crosses between threads, and for nothing 
   const double = { pack: (n: number) => [n * 2], unpack: (packed: unknown) => (packed as [number])[0] / 2 };
   for (const crosses of [true, false]) {
     const clock = new SimulatedClock();
-    const ends = inlinePair(clock);
-    const posted: unknown[] = [];
-    const [one, other] = ends.map((end): Endpoint => {
-      const post = (message: unknown): void => {
-        posted.push(...(message as Batch).events);
-        end.postMessage(message);
-      };
-      return {
-        postMessage: post,
-        ...(crosses ? {} : { postInOwnTurn: post }),
-        onMessage: (handler) => end.onMessage(handler),
-        onClose: (handler) => end.onClose(handler),
-        close: () => end.close(),
-      };
-    });
+    const [one, other] = inlinePair(clock);
+    const tap = tapped(one);
+    const end: Endpoint = crosses
+      ? tap.endpoint
+      : { ...tap.endpoint, postInOwnTurn: (message) => tap.endpoint.postMessage(message) };
+    const far: Endpoint = crosses ? tapped(other).endpoint : other;
     const heard: number[] = [];
-    const a = new DataPort<number, number>(one!, clock, { ...double, onEvents: () => undefined });
-    const b = new DataPort<number, number>(other!, clock, { ...double, onEvents: (n) => heard.push(...n) });
+    const a = new DataPort<number, number>(end, clock, { ...double, onEvents: () => undefined });
+    const b = new DataPort<number, number>(far, clock, { ...double, onEvents: (n) => heard.push(...n) });
     a.send(1);
     a.send(2);
     await clock.settle();
     expect(heard).toEqual([1, 2]);
-    expect(posted).toEqual(crosses ? [[2], [4]] : [1, 2]);
+    expect(tap.posted.flatMap(({ events }) => events)).toEqual(crosses ? [[2], [4]] : [1, 2]);
     b.close();
     a.close();
   }
 });
 
 test('what is sent at once leaves before the turn is over, behind what was sent before it', async () => {
-  const clock = new SimulatedClock();
-  const [one, other] = inlinePair(clock);
-  const posted: unknown[] = [];
-  const a = new DataPort<string, never>(
-    {
-      postMessage: (message) => {
-        posted.push((message as Batch).events);
-        one!.postMessage(message);
-      },
-      onMessage: (handler) => one!.onMessage(handler),
-      onClose: (handler) => one!.onClose(handler),
-      close: () => one!.close(),
-    },
-    clock,
-    { onEvents: () => undefined },
-  );
-  const heard: string[] = [];
-  new DataPort<never, string>(other!, clock, { onEvents: (events) => heard.push(...events) });
+  const { clock, a, atB, fromA } = rig();
+  const posted = (): unknown[] => fromA.map(({ events }) => events);
   a.send('first');
   a.sendAtOnce('second');
-  expect(posted).toEqual([['first', 'second']]);
+  expect(posted()).toEqual([['first', 'second']]);
   a.send('third');
   await clock.settle();
-  expect(posted).toEqual([['first', 'second'], ['third']]);
-  expect(heard).toEqual(['first', 'second', 'third']);
+  expect(posted()).toEqual([['first', 'second'], ['third']]);
+  expect(atB).toEqual(['first', 'second', 'third']);
   a.close();
 });

@@ -1,17 +1,8 @@
 /** The package as users import it: bundled files, each class in there once, whatever a module looks for found. */
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
-import { root } from './root.js';
-
-/** What a user's program prints. */
-async function printed(program: string): Promise<unknown> {
-  const args = ['--input-type=module', '-e', program];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
-  return JSON.parse(stdout);
-}
+import { printed, root } from './root.js';
 
 test('an ASA in a thread of its own meets the classes that it imports', async () => {
   const asa = pathToFileURL(join(root, 'dist/test/tooling/asas/thrower.js')).href;
@@ -23,7 +14,7 @@ test('an ASA in a thread of its own meets the classes that it imports', async ()
     const ended = await spawned.done.catch((error) => error);
     await grasp.close();
     console.log(JSON.stringify([ended instanceof GraspError, ended.code, ended.detail]));`;
-  expect(await printed(program)).toEqual([true, 1, 'of the same class']);
+  expect(JSON.parse(await printed(program))).toEqual([true, 1, 'of the same class']);
 });
 
 test('the facade and the inspector are of the same package, and what they read is found', async () => {
@@ -43,5 +34,5 @@ test('the facade and the inspector are of the same package, and what they read i
     await inspector.close();
     await grasp.close();
     console.log(JSON.stringify([found, refused instanceof GraspError, typeof graspi.register_asa]));`;
-  expect(await printed(program)).toEqual([[200, 200, 200], true, 'function']);
+  expect(JSON.parse(await printed(program))).toEqual([[200, 200, 200], true, 'function']);
 });

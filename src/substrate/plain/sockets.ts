@@ -4,11 +4,15 @@ import { isLinkLocal, wrapError, zoned } from './platform.js';
 import type { PlainSettings } from './options.js';
 
 /**
- * Every address that is given to a UDP socket is numeric: nothing needs to be looked up, and a datagram leaves in the call that
- * sends it, not after what else the turn has to do.
+ * A UDP socket that looks nothing up, for every address it is given is numeric: a datagram leaves in the call that sends it, not
+ * after what else the turn has to do.
  */
-const lookup: SocketOptions['lookup'] = (address, _options, callback) =>
-  callback(null, address, isIPv4(address) ? 4 : 6);
+function udpSocket(options: SocketOptions): UdpSocket {
+  return createSocket({
+    ...options,
+    lookup: (address, _options, callback) => callback(null, address, isIPv4(address) ? 4 : 6),
+  });
+}
 
 /** Binds a UDP socket; rejects with the error wrapped, the socket closed. */
 function bind(socket: UdpSocket, address: string, port: number, what: string): Promise<UdpSocket> {
@@ -34,7 +38,7 @@ function bind(socket: UdpSocket, address: string, port: number, what: string): P
 export async function openReceiveSocket(settings: PlainSettings, interfaceName: string): Promise<UdpSocket> {
   const { group, port, receiveBufferBytes } = settings;
   const what = `receiver on ${interfaceName}`;
-  const socket = createSocket({ type: 'udp6', reuseAddr: true, lookup });
+  const socket = udpSocket({ type: 'udp6', reuseAddr: true });
   await bind(socket, zoned(group, interfaceName), port, what);
   try {
     socket.addMembership(group, zoned('::', interfaceName));
@@ -59,7 +63,7 @@ export function rejoin(socket: UdpSocket, { group }: PlainSettings, interfaceNam
 
 /** The receive socket for IPv4 multicasts of every interface; who is joined is up to the caller. */
 export async function openIpv4ReceiveSocket(settings: PlainSettings): Promise<UdpSocket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true, lookup });
+  const socket = udpSocket({ type: 'udp4', reuseAddr: true });
   await bind(socket, settings.group4, settings.port, 'IPv4 receiver');
   socket.setRecvBufferSize(settings.receiveBufferBytes);
   return socket;
@@ -67,7 +71,7 @@ export async function openIpv4ReceiveSocket(settings: PlainSettings): Promise<Ud
 
 /** The IPv4 send socket of one interface, to be told the interface's address before each send. */
 export async function openIpv4SendSocket(settings: PlainSettings, port: number): Promise<UdpSocket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: port === settings.port, lookup });
+  const socket = udpSocket({ type: 'udp4', reuseAddr: port === settings.port });
   await bind(socket, '0.0.0.0', port, 'IPv4 sender');
   socket.setMulticastTTL(settings.hopLimit);
   socket.setMulticastLoopback(true);
@@ -82,7 +86,7 @@ export async function openUnicastSocket(
 ): Promise<UdpSocket> {
   const what = `unicast receiver on ${address}`;
   const isV4 = isIPv4(address);
-  const socket = createSocket({ ...(isV4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true }), lookup });
+  const socket = udpSocket(isV4 ? { type: 'udp4' } : { type: 'udp6', ipv6Only: true });
   await bind(socket, isLinkLocal(address) ? zoned(address, interfaceName) : address, settings.port, what);
   socket.setRecvBufferSize(settings.receiveBufferBytes);
   return socket;
@@ -96,7 +100,7 @@ export async function openSendSocket(
 ): Promise<UdpSocket> {
   const what = `sender on ${interfaceName}`;
   // On the group's own port the receive sockets are there already, and they allow reuse.
-  const socket = createSocket({ type: 'udp6', ipv6Only: true, reuseAddr: port === settings.port, lookup });
+  const socket = udpSocket({ type: 'udp6', ipv6Only: true, reuseAddr: port === settings.port });
   await bind(socket, '::', port, what);
   try {
     socket.setMulticastInterface(zoned('::', interfaceName));
