@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket, type SocketOptions } from 'node:dgram';
-import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { createServer, isIPv4, Socket, type Server, type SocketConstructorOpts } from 'node:net';
 import { isLinkLocal, wrapError, zoned } from './platform.js';
 import type { PlainSettings } from './options.js';
 
@@ -113,12 +113,32 @@ export async function openSendSocket(
   }
 }
 
+/** As many kinds of options, each made so often, as it takes until V8 stops to make shortcuts for each. */
+const KINDS = 5;
+const TIMES = 10;
+let hasMetManyKinds = false;
+
+/**
+ * Shows V8 sockets with options of many kinds, once in a thread. Node copies the options of each socket and adds to the copy.
+ * As long as V8 has met few kinds of options there, it copies by a shortcut that ends in a hidden class of its own for
+ * each copy, and every later look into one is a slow one: 16 µs of the 18 that making an accepted socket takes.
+ */
+function meetManyKinds(): void {
+  if (hasMetManyKinds) return;
+  hasMetManyKinds = true;
+  for (let time = 0; time < TIMES; time++) {
+    // Without a handle they are objects and nothing else.
+    for (let kind = 0; kind < KINDS; kind++) new Socket({ [`kind${kind}`]: true } as SocketConstructorOpts);
+  }
+}
+
 /** A TCP listener on every address of the host, IPv4 too. Rejects with the error wrapped. */
 export function openServer(
   port: number,
   backlog: number,
   onSocket: (socket: Socket) => void,
 ): Promise<Server> {
+  meetManyKinds();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => reject(wrapError(error, `listener on port ${port}`));
