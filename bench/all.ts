@@ -47,6 +47,7 @@ const runs: readonly Run[] = [
     ),
   ),
   run('discovery', '', '--names 50 --repeats 1'),
+  run('discovery', '--pace 10', '--pace 10 --names 50 --repeats 1'),
   run('discovery', '--relays 5', '--relays 5 --names 50 --repeats 1'),
   run('flood', '', '--seconds 2 --repeats 1'),
   run('flood', '--line 10', '--line 10 --floods 50 --repeats 1'),

@@ -4,8 +4,10 @@
  *
  *     npm run bench -- discovery [--relays N] [--names N] [--pace MS] [--repeats N] [--json]
  *
- * Every name is discovered once, so that no cache answers. Discoveries follow each other after a pause: relays pass on
- * 200 per second. A discovery without an answer within its time is a failure, and is not repeated.
+ * Every name is discovered once, so that no cache answers. Each discovery begins when the one before has its answer, or
+ * after a pause from then: of so many ms with `--pace`, of 10 through relays, which pass on 200 per second. A discovery
+ * without an answer within its time is a failure, and is not repeated. Before a run is measured 1,000 other names are
+ * discovered one after another, 300 through relays.
  */
 import { needNamespaces, type Lab } from './lab.js';
 import { runBenchmark, takeTurns } from './support/contest.js';
@@ -15,22 +17,33 @@ import { toResult, type Result, type Sample } from './support/result.js';
 import { startNode, startNodes } from './support/nodes.js';
 import { latencies } from './support/statistics.js';
 
-const declared = { ...common, relays: 0, names: 300, pace: 10 } as const;
+const declared = { ...common, relays: 0, names: 300, pace: 0 } as const;
 type Options = Parsed<typeof declared>;
 
 /** What discoveries through relays are given, and the floor too. */
 const TIMEOUT_MS = 2_000;
-/** Names discovered before each run is measured. */
-const WARM_UP = 50;
+/** ms between discoveries that relays can follow. */
+const RELAYED_PACE_MS = 10;
 
-const sample = (tookMs: readonly number[], failures: number): Sample => ({
+/** What is done before a run is measured, and how fast; how fast the measured ones follow each other. */
+const planOf = ({ relays, pace }: Options) =>
+  relays === 0
+    ? { warmUp: 1_000, warmUpPaceMs: 0, paceMs: pace }
+    : { warmUp: 300, warmUpPaceMs: RELAYED_PACE_MS, paceMs: pace || RELAYED_PACE_MS };
+
+interface Discovered {
+  readonly tookMs: readonly number[];
+  readonly failures: number;
+}
+
+const sample = ({ tookMs, failures }: Discovered): Sample => ({
   failures,
   ...(failures > 0 ? { reasons: { 'no answer': failures } } : {}),
-  measures: latencies(tookMs.slice(WARM_UP)),
+  measures: latencies(tookMs),
 });
 
 /** The line of raw answerer, relays and asker. */
-async function startFloor(lab: Lab, { names, pace }: Options): Promise<() => Promise<Sample>> {
+async function startFloor(lab: Lab, options: Options): Promise<() => Promise<Sample>> {
   const file = script('floors/answer.js');
   const [server, ...others] = lab.nodes;
   const relays = others.slice(0, -1);
@@ -41,18 +54,20 @@ async function startFloor(lab: Lab, { names, pace }: Options): Promise<() => Pro
     await relay.start('floor relay', [file, 'relay', far, near]).next();
   }
   const asker = lab.nodes.at(-1)!;
-  const args = [names + WARM_UP, pace, TIMEOUT_MS].map(String);
+  const { warmUp, warmUpPaceMs, paceMs } = planOf(options);
+  const args = [warmUp, warmUpPaceMs, options.names, paceMs, TIMEOUT_MS].map(String);
   return async () => {
     const program = asker.start('floor client', [file, 'ask', ...asker.interfaces, ...args]);
-    const { took, failures } = (await program.next()) as { took: number[]; failures: number };
+    const discovered = (await program.next()) as unknown as Discovered;
     await program.end();
-    return sample(took, failures);
+    return sample(discovered);
   };
 }
 
 async function measure(lab: Lab, options: Options): Promise<Result[]> {
   needNamespaces(lab);
-  const { relays, names, pace, repeats } = options;
+  const { relays, names, repeats } = options;
+  const { warmUp, warmUpPaceMs, paceMs } = planOf(options);
   const engines = await startNodes(lab.nodes.slice(0, -1));
   const offering: Program = engines[0]!;
   const floor = await startFloor(lab, options);
@@ -62,17 +77,15 @@ async function measure(lab: Lab, options: Options): Promise<Result[]> {
       floor,
       engine: async () => {
         run += 1;
-        const fresh = Array.from({ length: names + WARM_UP }, (_, n) => `bench:discovery:${run}:${n}`);
+        const fresh = Array.from({ length: warmUp + names }, (_, n) => `bench:discovery:${run}:${n}`);
         await offering.ask('offer', { names: fresh });
         const asking = await startNode(lab.nodes.at(-1)!);
-        const { tookMs, failures } = await asking.ask<{ tookMs: number[]; failures: number }>('discover', {
-          names: fresh,
-          loopCount: relays + 2,
-          timeoutMs: TIMEOUT_MS,
-          paceMs: pace,
-        });
+        const discover = (some: readonly string[], paceMs: number): Promise<Discovered> =>
+          asking.ask('discover', { names: some, loopCount: relays + 2, timeoutMs: TIMEOUT_MS, paceMs });
+        await discover(fresh.slice(0, warmUp), warmUpPaceMs);
+        const discovered = await discover(fresh.slice(warmUp), paceMs);
         await asking.end();
-        return sample(tookMs, failures);
+        return sample(discovered);
       },
     },
     repeats,
@@ -84,8 +97,9 @@ async function measure(lab: Lab, options: Options): Promise<Result[]> {
         benchmark: 'discovery',
         question:
           'How long until the first answer to a discovery, in one attempt, beside a multicast answered over TCP?',
-        variant: relays === 0 ? 'one link' : `${relays} relays`,
-        settings: { relays, names, pace },
+        variant:
+          (relays === 0 ? 'one link' : `${relays} relays`) + (paceMs > 0 ? `, every ${paceMs} ms` : ''),
+        settings: { relays, names, paceMs, warmUp },
         lab: lab.kind,
         measure: 'p50Ms',
         better: 'lower',

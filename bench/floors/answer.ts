@@ -3,7 +3,7 @@
  * relays: each sends the multicast on to its other interface, and passes the answer back. Imports nothing of the
  * project.
  *
- *     node dist/bench/floors/answer.js ask IF COUNT PACE_MS TIMEOUT_MS
+ *     node dist/bench/floors/answer.js ask IF WARM_UP WARM_UP_PACE_MS COUNT PACE_MS TIMEOUT_MS
  *     node dist/bench/floors/answer.js answer IF
  *     node dist/bench/floors/answer.js relay IF IF
  *
@@ -60,13 +60,19 @@ function answer(id: number, host: string, port: number): void {
   socket.resume();
 }
 
-async function ask(name: string, count: number, paceMs: number, timeoutMs: number): Promise<void> {
+/** Asks a number of times; only what comes after the warm-up is told. */
+async function ask(
+  name: string,
+  [warmUp = 0, warmUpPaceMs = 0, count = 0, paceMs = 0, timeoutMs = 0]: readonly number[],
+): Promise<void> {
   const waiting = new Map<number, () => void>();
   const send = await asking(name, (id) => waiting.get(id)?.());
-  const took: number[] = [];
+  const tookMs: number[] = [];
   let failures = 0;
-  for (let id = 1; id <= count; id++) {
-    await delay(paceMs);
+  for (let id = 1; id <= warmUp + count; id++) {
+    const isWarmUp = id <= warmUp;
+    const pause = isWarmUp ? warmUpPaceMs : paceMs;
+    if (pause > 0) await delay(pause);
     const at = performance.now();
     const answered = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
@@ -76,15 +82,17 @@ async function ask(name: string, count: number, paceMs: number, timeoutMs: numbe
       });
       send(id);
     });
-    if (answered) took.push(performance.now() - at);
+    if (isWarmUp) continue;
+    if (answered) tookMs.push(performance.now() - at);
     else failures += 1;
   }
-  say({ took, failures });
+  say({ tookMs, failures });
   process.exit(0);
 }
 
-const [role, first = '', second = '', paceMs, timeoutMs] = process.argv.slice(2);
-if (role === 'ask') await ask(first, Number(second), Number(paceMs), Number(timeoutMs));
+const [role, first = '', ...rest] = process.argv.slice(2);
+const [second = ''] = rest;
+if (role === 'ask') await ask(first, rest.map(Number));
 else {
   if (role === 'answer') await hear(first, (id, port, source) => answer(id, source, port));
   else {
