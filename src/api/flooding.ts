@@ -1,6 +1,6 @@
 /** Flooding: RFC 8990 §2.5.6.2 and §2.8.11, RFC 8991 §2.3.6 (api.md §4.16–4.18). */
 import {
-  decodeValue,
+  decodeScanned,
   encodedSize,
   encodeValue,
   ErrorCode,
@@ -151,7 +151,7 @@ function toTagged(record: FloodRecord): TaggedObjective {
   const encodedValue = record.value ?? NULL_VALUE;
   return {
     name: objective.name,
-    value: decodeValue(encodedValue),
+    value: decodeScanned(encodedValue),
     encodedValue,
     flags: objective.flags,
     loopCount: objective.loopCount,

@@ -1,6 +1,6 @@
 /** request_negotiate: RFC 8991 §2.3.5, RFC 8990 §2.5.5 and §2.8.6. */
 import {
-  decodeValue,
+  decodeScanned,
   DISCOVERY_TIMEOUT_PER_HOP_MS,
   encodeValue,
   ErrorCode,
@@ -193,7 +193,7 @@ class AwaitedResult extends AwaitedAnswer<NegotiateResult> {
   protected take(answer: PeerAnswer): NegotiateResult {
     const { head, value } = this.#request;
     if (answer.state === 'declined') return answer;
-    if (answer.state === 'accepted') return { state: 'accepted', value: decodeValue(value) };
+    if (answer.state === 'accepted') return { state: 'accepted', value: decodeScanned(value) };
     const session = new NegotiationSession({
       line: this.#line,
       key: this.#key,

@@ -1,4 +1,4 @@
-import { decodeValue, encodeValue, ErrorCode, GraspError, NULL_VALUE } from '../protocol/index.js';
+import { decodeScanned, encodeValue, ErrorCode, GraspError, NULL_VALUE } from '../protocol/index.js';
 import type { ObjectiveRegistration } from '../workers/engine-control.js';
 import { rejecting } from './answering.js';
 import type { Asa } from './asa.js';
@@ -51,7 +51,7 @@ export class Objective {
 
   /** What it was registered with, or what `listenSynchronize` was given last; a copy. */
   get value(): unknown {
-    return decodeValue(this.#value);
+    return decodeScanned(this.#value);
   }
 
   /** The same as a CBOR item. */

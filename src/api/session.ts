@@ -1,6 +1,6 @@
 import type { Failure, ObjectiveHead, SessionCall, SessionKey } from '../workers/engine-control.js';
 import {
-  decodeValue,
+  decodeScanned,
   encodeValue,
   ErrorCode,
   F_NEG_DRY,
@@ -108,7 +108,7 @@ export class NegotiationSession {
 
   /** The value received last, decoded. Maps are `Map`, a tag-24 item is `RawCbor`. */
   get value(): unknown {
-    return decodeValue(this.#encodedValue);
+    return decodeScanned(this.#encodedValue);
   }
 
   /** The same as the CBOR item that was received. */
@@ -250,7 +250,7 @@ export class NegotiationSession {
       return { state: 'offered', session: this, value: this.value, loopCount: answer.loopCount };
     }
     this.#end(`${answer.state} by the peer`);
-    return answer.state === 'accepted' ? { state: 'accepted', value: decodeValue(offered) } : answer;
+    return answer.state === 'accepted' ? { state: 'accepted', value: decodeScanned(offered) } : answer;
   }
 
   /** @internal Refusals before sending leave the session as it was; everything else has ended it. */

@@ -1,6 +1,6 @@
 /** synchronize: RFC 8991 §2.3.6, RFC 8990 §2.5.6; the order is the one of the older API (api.md §4.13). */
 import {
-  decodeValue,
+  decodeScanned,
   ErrorCode,
   F_DISC,
   F_SYNCH,
@@ -173,5 +173,5 @@ function synchronized(
   encodedValue: Uint8Array,
   from: Pick<Synchronized, 'source' | 'locator' | 'expiresAt'>,
 ): Synchronized {
-  return { name, value: decodeValue(encodedValue), encodedValue, flags, loopCount, ...from };
+  return { name, value: decodeScanned(encodedValue), encodedValue, flags, loopCount, ...from };
 }

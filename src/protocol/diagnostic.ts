@@ -2,7 +2,7 @@
 import { ErrorCode, GraspError } from './errors.js';
 import { refuseUnlessOneItem } from './scanner.js';
 import { readUtf8 } from './utf8.js';
-import { fromHalf } from './value-exact.js';
+import { fromHalf } from './value-decode.js';
 import { DEF_VALUE_LIMITS } from './value-types.js';
 
 /**

@@ -2,6 +2,7 @@
  * Message → bytes: preferred, definite-length CBOR (RFC 8949 §4.2.1). The size is computed first, so that the result
  * is one fresh buffer of exactly that size; values and diagnostic contents are copied in as they are.
  */
+import { put } from './bytes.js';
 import * as C from './constants.js';
 import { ErrorCode, GraspError } from './errors.js';
 import type { Message, WireLocator, WireObjective } from './messages.js';
@@ -232,8 +233,7 @@ function writeUint32(value: number): void {
 }
 
 function writeRaw(bytes: Uint8Array): void {
-  target.set(bytes, position);
-  position += bytes.length;
+  position = put(target, position, bytes);
 }
 
 function writeBytes(bytes: Uint8Array): void {

@@ -1,4 +1,4 @@
-/** UTF-8 by hand: short strings are what GRASP has, and for them the platform's decoders cost most. */
+/** UTF-8 and copies by hand: short strings are what GRASP has, and for them the platform's decoders cost most. */
 
 /** Whether `bytes[start, end)` is well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong, at most U+10FFFF). */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
@@ -70,9 +70,13 @@ export function readUtf8Again(bytes: Uint8Array, start: number, end: number): st
   return text;
 }
 
+/** Beyond so many characters the platform counts faster. */
+const LONG = 256;
+
 /** Bytes of UTF-8 that `text` needs; −1 if it holds a lone surrogate and so has no UTF-8 form. */
 export function utf8Length(text: string): number {
   let length = text.length;
+  if (length > LONG) return text.isWellFormed() ? Buffer.byteLength(text) : -1;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c < 0x80) continue;

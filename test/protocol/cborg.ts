@@ -1,4 +1,4 @@
-/** cborg, a CBOR library that has nothing in common with cbor-x, in the JSON notation of the vectors. */
+/** cborg, a CBOR library that has nothing in common with this project's codec, in the JSON notation of the vectors. */
 import { decode } from 'cborg';
 import { toHex } from './helpers.js';
 import { float, integer, jsonOfMap } from './json.js';

@@ -1,5 +1,7 @@
+// Imported, though global: Node asks a getter each time a global of its own is used.
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { Link } from '../../protocol/index.js';
+import { Link, put } from '../../protocol/index.js';
 import type { SubstrateError, Stream, StreamHandlers, Target } from '../types.js';
 import { splitAddress, wrapError } from './platform.js';
 
@@ -205,9 +207,9 @@ const POOLED_BYTES = 512;
  * memory of its own before the system can read it.
  */
 function toWrite(bytes: Uint8Array): Uint8Array {
-  if (bytes.length > POOLED_BYTES || Buffer.isBuffer(bytes)) return bytes;
+  if (bytes.length > POOLED_BYTES) return bytes;
   const pooled = Buffer.allocUnsafe(bytes.length);
-  pooled.set(bytes);
+  put(pooled, 0, bytes);
   return pooled;
 }
 

@@ -1,5 +1,7 @@
-/** Looks through a value before it is encoded: what cannot be encoded is refused with its place in it. */
+/** Why a value cannot be encoded: looked for, with its place in the value, once encoding it has failed. */
 import { ErrorCode, GraspError } from './errors.js';
+import type { RefusalReason } from './reasons.js';
+import type { ScanLimits } from './scanner.js';
 import { utf8Length } from './utf8.js';
 import { EncodedValue, RawCbor, Simple, Tag } from './value-types.js';
 
@@ -14,20 +16,28 @@ interface Survey {
 }
 
 /**
- * Whether cbor-x encodes `value` exactly; false: the exact encoder has to. Throws GraspError 3 for what has no
- * encoding, 40 for more than `maxItems`.
+ * The error for a value that could not be encoded: 3 for what has no encoding and where it is, 40 for more than `maxItems`.
+ *
+ * @param cause what the value itself threw, from a getter or as a proxy.
  */
-export function surveyValue(
-  value: unknown,
-  limits: { readonly maxDepth: number; readonly maxItems: number },
-): boolean {
-  return look(value, {
-    maxDepth: limits.maxDepth,
-    maxItems: limits.maxItems,
-    items: 0,
-    ancestors: [],
-    path: [],
-  });
+export function explainRefusal(value: unknown, limits: ScanLimits, cause: unknown): GraspError {
+  if (cause === undefined) {
+    const { maxDepth, maxItems } = limits;
+    try {
+      look(value, { maxDepth, maxItems, items: 0, ancestors: [], path: [] });
+    } catch (error) {
+      if (GraspError.is(error)) return error;
+      cause = error;
+    }
+  }
+  // It threw, or is another one each time it is looked at.
+  return new GraspError(ErrorCode.unspec, 'the value cannot be read', { cause });
+}
+
+/** The error for a value that is encoded, and beyond a limit. */
+export function beyond(reason: RefusalReason): GraspError {
+  const code = reason === 'limit.depth' ? ErrorCode.unspec : ErrorCode.tooBig;
+  return new GraspError(code, `the value is beyond a limit (${reason})`);
 }
 
 function refuse(s: Survey, what: string): never {
@@ -35,67 +45,54 @@ function refuse(s: Survey, what: string): never {
   throw new GraspError(ErrorCode.unspec, `value${place}: ${what} cannot be encoded`);
 }
 
-function look(value: unknown, s: Survey): boolean {
+function look(value: unknown, s: Survey): void {
   if (++s.items > s.maxItems)
     throw new GraspError(ErrorCode.tooBig, `the value has more than ${s.maxItems} items`);
   switch (typeof value) {
     case 'string':
       if (utf8Length(value) < 0) refuse(s, 'a string with a lone surrogate');
-      return true;
-    case 'number':
-      return (
-        Number.isInteger(value) && value >= -0x1_0000_0000 && value <= 0xffff_ffff && !Object.is(value, -0)
-      );
-    case 'boolean':
-    case 'undefined':
-      return true;
-    case 'bigint':
-      return false;
+      break;
     case 'function':
     case 'symbol':
-      return refuse(s, `a ${typeof value}`);
+      refuse(s, `a ${typeof value}`);
+      break;
+    case 'object':
+      if (value !== null) lookAtObject(value, s);
+      break;
     default:
-      return value === null || lookAtObject(value as object, s);
   }
 }
 
-function lookAtObject(value: object, s: Survey): boolean {
-  if (isByteArray(value)) return value.constructor === Uint8Array;
-  if (value instanceof RawCbor || value instanceof EncodedValue || value instanceof Simple) return false;
+function lookAtObject(value: object, s: Survey): void {
+  if (isByteArray(value) || value instanceof RawCbor || value instanceof EncodedValue) return;
+  if (value instanceof Simple) return;
   if (s.ancestors.includes(value)) refuse(s, 'a cycle');
   if (s.ancestors.length >= s.maxDepth) refuse(s, `nesting deeper than ${s.maxDepth}`);
   s.ancestors.push(value);
-  let plain = true;
   if (Array.isArray(value)) {
-    plain = value.constructor === Array;
-    for (let i = 0; i < value.length; i++) plain = step(value[i], i, s) && plain;
+    for (let i = 0; i < value.length; i++) step(value[i], i, s);
   } else if (isMap(value)) {
-    plain = value.constructor === Map;
     for (const [key, item] of value) {
-      plain = step(key, ' (key of a map)', s) && plain;
-      plain = step(item, typeof key === 'string' || typeof key === 'number' ? `[${key}]` : '[…]', s) && plain;
+      step(key, ' (key of a map)', s);
+      step(item, typeof key === 'string' || typeof key === 'number' ? `[${key}]` : '[…]', s);
     }
   } else if (value instanceof Tag) {
     step(value.value, ` (in tag ${value.tag})`, s);
-    plain = false;
   } else if (isPlainObject(value)) {
-    plain = value.constructor === Object;
     for (const [key, item] of Object.entries(value)) {
       if (utf8Length(key) < 0) refuse(s, 'a key with a lone surrogate');
-      plain = step(item, `.${key}`, s) && plain;
+      step(item, `.${key}`, s);
     }
   } else {
     refuse(s, describe(value));
   }
   s.ancestors.pop();
-  return plain;
 }
 
-function step(value: unknown, place: string | number, s: Survey): boolean {
+function step(value: unknown, place: string | number, s: Survey): void {
   s.path.push(place);
-  const plain = look(value, s);
+  look(value, s);
   s.path.pop();
-  return plain;
 }
 
 /** By what it is and not by its constructor: values may come from another realm or be a Buffer. */
@@ -111,7 +108,7 @@ export function isMap(value: object): value is Map<unknown, unknown> {
 }
 
 /** An object literal of any realm, or one without prototype. */
-function isPlainObject(value: object): boolean {
+export function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null) return true;
   return (
