@@ -4,7 +4,7 @@
  */
 import type { Actor, AnyActor } from 'xstate';
 import {
-  decodeMessage,
+  decodeFramed,
   GRASP_DEF_MAX_SIZE,
   MessageFramer,
   responseRefusal,
@@ -116,7 +116,7 @@ export class ResponseConnections {
         for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
           if (item.kind === 'malformed') return actor.send({ type: 'message.refused', reason: item.reason });
           first = item.bytes;
-          const decoded = decodeMessage(item.bytes, rapid() ? 'rapid' : 'response');
+          const decoded = decodeFramed(item.bytes, rapid() ? 'rapid' : 'response');
           if (decoded.ok)
             counters.watcher?.passed(
               received('stream', item.bytes, decoded.message, { ...stream.remote, interface: interfaceName }),

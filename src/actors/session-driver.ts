@@ -1,5 +1,5 @@
 import {
-  decodeMessage,
+  decodeFramed,
   encodeMessage,
   ErrorCode,
   M_DISCOVERY,
@@ -14,7 +14,6 @@ import {
   M_SYNCH,
   M_WAIT,
   MessageFramer,
-  type DecodeLimits,
   type Message,
   type RefusalReason,
   Link,
@@ -47,7 +46,6 @@ export interface SessionOwner {
   readonly logic: { readonly negotiation: MachineLogic; readonly synchronization: MachineLogic };
   readonly secure: boolean;
   readonly sessionsFull: boolean;
-  decodeLimits(maxMessageBytes: number): DecodeLimits;
   drawSessionId(): DrawnId | undefined;
   /** Calls {@link SessionDriver.sessionIdDrawn} when there is one again. */
   awaitSessionId(session: SessionDriver): void;
@@ -156,7 +154,6 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   readonly #way: OutgoingSession | RapidSession | undefined;
   readonly #discover: DiscoveringSession['discover'] | undefined;
   readonly #framer: MessageFramer;
-  readonly #decodeLimits: DecodeLimits;
   #connecting: Cancellation | undefined;
   #drawn: DrawnId | undefined;
   /** A timer of the clock; it may go off before {@link #deadline}, and then another follows. */
@@ -206,7 +203,6 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.listener = 'listener' in way ? way.listener : undefined;
     this.maxMessageBytes = outgoing?.maxMessageBytes ?? this.listener!.maxMessageBytes;
     this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes, views: true });
-    this.#decodeLimits = owner.decodeLimits(this.maxMessageBytes);
     this.#way = 'target' in way ? way : undefined;
     this.#discover = 'discover' in way ? way.discover : undefined;
     this.stream = incoming?.stream;
@@ -323,7 +319,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   #receive(bytes: Uint8Array): void {
     // Watchers tell what they saw in a later turn.
     if (this.watcher) bytes = new Uint8Array(bytes);
-    const result = decodeMessage(bytes, 'session', this.#decodeLimits);
+    const result = decodeFramed(bytes, 'session');
     if (!result.ok) {
       this.#refuse(result.kind, result.reason, result.messageType, result.sessionId);
       return;

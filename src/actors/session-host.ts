@@ -1,12 +1,5 @@
 import type { AnyActor } from 'xstate';
-import {
-  DEF_DECODE_LIMITS,
-  ErrorCode,
-  GraspError,
-  Link,
-  RecencyList,
-  type DecodeLimits,
-} from '../protocol/index.js';
+import { ErrorCode, GraspError, Link, RecencyList } from '../protocol/index.js';
 import type { Clock, Counters, Endpoint, WatchedSession } from '../runtime/index.js';
 import type { Environment, Stream, Substrate, Target } from '../substrate/types.js';
 import { ActiveSessions } from './active-sessions.js';
@@ -99,7 +92,6 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
   /** Demand of the batch of commands being handled, by listen. */
   readonly #demand = new Map<number, number>();
   readonly #awaitingId = new Set<SessionDriver>();
-  readonly #decodeLimits = new Map<number, DecodeLimits>();
   readonly #unwatch: () => void;
   #environment: Environment;
   #admitted = 0;
@@ -282,15 +274,6 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
 
   get sessionsFull(): boolean {
     return this.#admitted >= this.limits.sessions;
-  }
-
-  decodeLimits(maxBytes: number): DecodeLimits {
-    let limits = this.#decodeLimits.get(maxBytes);
-    if (!limits) {
-      limits = { ...DEF_DECODE_LIMITS, maxBytes };
-      this.#decodeLimits.set(maxBytes, limits);
-    }
-    return limits;
   }
 
   drawSessionId(): DrawnId | undefined {

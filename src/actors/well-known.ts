@@ -3,7 +3,13 @@
  * One engine of a host has it; the others try again from time to time.
  */
 import type { Actor, AnyActor } from 'xstate';
-import { decodeMessage, encodeMessage, GRASP_DEF_MAX_SIZE, MessageFramer } from '../protocol/index.js';
+import {
+  decodeFramed,
+  decodeMessage,
+  encodeMessage,
+  GRASP_DEF_MAX_SIZE,
+  MessageFramer,
+} from '../protocol/index.js';
 import type { Clock, Counters, TimerId } from '../runtime/index.js';
 import type { Datagram, Stream, Substrate, SubstrateError, WellKnownPort } from '../substrate/types.js';
 import { bindingMachine, type BindingEvent, type BindingPort } from './binding.js';
@@ -207,7 +213,7 @@ export class WellKnown {
         for (let item = framer.next(); item.kind !== 'more' && !over; item = framer.next()) {
           if (item.kind === 'malformed')
             return actor.send({ type: 'message.refused', reason: item.reason, sessionId: undefined });
-          const decoded = decodeMessage(item.bytes, 'multicast');
+          const decoded = decodeFramed(item.bytes, 'multicast');
           if (decoded.ok)
             counters.watcher?.passed(
               received('stream', item.bytes, decoded.message, { ...stream.remote, interface: interfaceName }),

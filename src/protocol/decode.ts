@@ -82,7 +82,7 @@ function isMessageType(type: number): type is MessageType {
 }
 
 /**
- * Decodes one datagram or one item of a stream. Never throws. `initiator`, addresses, values and `info` of the
+ * Decodes one datagram. Never throws. `initiator`, addresses, values and `info` of the
  * message are views that share memory with `bytes`: copy what outlives it.
  */
 export function decodeMessage(
@@ -92,8 +92,17 @@ export function decodeMessage(
 ): DecodeResult {
   const malformed = refuseUnlessOneItem(bytes, limits);
   if (malformed) return refuse('malformed', malformed, undefined, undefined);
+  return decodeFramed(bytes, context, limits.maxElements);
+}
+
+/** The same for an item of a stream, which a MessageFramer has scanned. */
+export function decodeFramed(
+  bytes: Uint8Array,
+  context: MessageContext,
+  maxElements = DEF_DECODE_LIMITS.maxElements,
+): DecodeResult {
   R.open(bytes);
-  const result = decodeItem(CONTEXT_BIT[context], limits.maxElements);
+  const result = decodeItem(CONTEXT_BIT[context], maxElements);
   R.close();
   return result;
 }

@@ -11,6 +11,10 @@ import { utf8Length, writeUtf8 } from './utf8.js';
 let target: Uint8Array = new Uint8Array(0);
 let position = 0;
 
+/** The name encoded last, and its bytes: mostly it is the next one, too. */
+let lastName = '';
+let lastNameBytes: Uint8Array = target;
+
 /**
  * Encodes a message into a buffer of its own. Values and `info` are taken for exactly one encoded CBOR item each,
  * as `encodeValue` and `decodeMessage` give them. Throws GraspError 3 if a field is outside its range.
@@ -107,11 +111,23 @@ function text(value: string, what: string): number {
   return uint(length) + length;
 }
 
+function name(value: string): number {
+  if (value !== lastName) {
+    const length = utf8Length(value);
+    if (length < 0) fail('name holds a lone surrogate');
+    lastNameBytes = new Uint8Array(length);
+    writeUtf8(lastNameBytes, 0, value, length);
+    lastName = value;
+  }
+  const { length } = lastNameBytes;
+  return uint(length) + length;
+}
+
 function objective(o: WireObjective, valueRequired: boolean): number {
   if (valueRequired && !o.value) fail('this message requires a value');
   return (
     1 +
-    text(o.name, 'name') +
+    name(o.name) +
     inRange(o.flags, Number.MAX_SAFE_INTEGER, 'flags') +
     inRange(o.loopCount, C.MAX_LOOP_COUNT, 'loop count') +
     (o.value ? o.value.length : 0)
@@ -254,7 +270,10 @@ function writeNullable(value: number | null): void {
 
 function writeObjective(o: WireObjective): void {
   writeHead(4, o.value ? 4 : 3);
-  writeText(o.name);
+  if (o.name === lastName) {
+    writeHead(3, lastNameBytes.length);
+    writeRaw(lastNameBytes);
+  } else writeText(o.name);
   writeHead(0, o.flags);
   writeHead(0, o.loopCount);
   if (o.value) writeRaw(o.value);

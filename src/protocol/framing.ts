@@ -38,8 +38,9 @@ export class MessageFramer {
   readonly #views: boolean;
   /** While an item is incomplete: it knows where it stopped. */
   #scanner: ItemScanner | undefined;
-  /** Complete items not yet taken. */
-  #items: Uint8Array[] | undefined;
+  /** The first complete item not yet taken, and those behind it. */
+  #item: Uint8Array | undefined;
+  #others: Uint8Array[] | undefined;
   #taken = 0;
   /** The beginning of an incomplete item. */
   #pending = NOTHING;
@@ -67,11 +68,11 @@ export class MessageFramer {
 
   /** The next item, once. */
   next(): FramerResult {
-    const items = this.#items;
-    const bytes = items?.[this.#taken];
+    const bytes = this.#item;
     if (bytes === undefined) return this.#malformed ?? MORE;
-    if (++this.#taken === items?.length) {
-      this.#items = undefined;
+    this.#item = this.#others?.[this.#taken++];
+    if (this.#taken === this.#others?.length) {
+      this.#others = undefined;
       this.#taken = 0;
     }
     return { kind: 'item', bytes };
@@ -128,8 +129,9 @@ export class MessageFramer {
   }
 
   #complete(item: Uint8Array): void {
-    if (this.#items) this.#items.push(item);
-    else this.#items = [item];
+    if (!this.#item) this.#item = item;
+    else if (this.#others) this.#others.push(item);
+    else this.#others = [item];
   }
 
   #fail(end: number, reason: RefusalReason): number {

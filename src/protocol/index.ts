@@ -11,6 +11,7 @@ export * from './messages.js';
 export * from './reasons.js';
 export {
   DEF_DECODE_LIMITS,
+  decodeFramed,
   decodeMessage,
   type Decoded,
   type DecodeLimits,

@@ -37,8 +37,10 @@ export class InlineEndpoint implements Endpoint {
   postInOwnTurn(message: unknown): void {
     const peer = this.#peer;
     if (this.#closed || !peer || peer.#closed) return;
-    peer.#inbox.push(this.clone ? structuredClone(message) : message);
+    const own = this.clone ? structuredClone(message) : message;
+    if (peer.#inbox.length === 0 && peer.#handler) return peer.#handler(own);
     // With what was posted before it, in its order.
+    peer.#inbox.push(own);
     peer.#drain();
   }
 
