@@ -1,6 +1,5 @@
 // Imported, though global: Node asks a getter each time a global of its own is used.
 import { performance } from 'node:perf_hooks';
-import { nextTick } from 'node:process';
 import type { Clock, TimerId } from '../runtime/clock.js';
 
 /** The longest delay a Node timer can hold, ms; longer ones are chained (C-10). */
@@ -14,6 +13,8 @@ interface Chained {
 /** Of this thread, to the microsecond, so that processes of one machine agree on the time. */
 const started = performance.timeOrigin;
 
+/** What follows it runs among the promises, which costs less than Node's own queue (process.nextTick). */
+const now = Promise.resolve();
 /** Calls of {@link Clock.soon} in a row without a turn between them. */
 const SOON_IN_A_ROW = 32;
 let soonInARow = 0;
@@ -42,7 +43,7 @@ export const nodeClock: Clock = {
   soon(fn: () => void): void {
     if (soonInARow < SOON_IN_A_ROW) {
       soonInARow++;
-      nextTick(fn);
+      void now.then(fn);
       return;
     }
     soonInTurn++;
