@@ -151,8 +151,8 @@ async function measure(options: {
     failures: failures + warmup.failures,
     rate: Math.round((sessions - failures) / seconds),
     cpuUs: Math.round(cpuUs / sessions),
-    p50Ms: Number(quantile(latenciesMs, 0.5).toFixed(3)),
-    p99Ms: Number(quantile(latenciesMs, 0.99).toFixed(3)),
+    p50Ms: Number(quantile(latenciesMs, 0.5).toFixed(4)),
+    p99Ms: Number(quantile(latenciesMs, 0.99).toFixed(4)),
   };
   process.stdout.write(
     options.json

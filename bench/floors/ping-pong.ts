@@ -66,7 +66,7 @@ async function measure(host: string, port: number, count: number, concurrency: n
   const took = await all(count);
   const seconds = (performance.now() - at) / 1000;
   const sorted = Float64Array.from(took).sort();
-  const quantile = (q: number): number => Number((sorted[Math.floor(sorted.length * q)] ?? 0).toFixed(3));
+  const quantile = (q: number): number => Number((sorted[Math.floor(sorted.length * q)] ?? 0).toFixed(4));
   const rate = Math.round(took.length / seconds);
   const result = { failures: 0, p50Ms: quantile(0.5), p99Ms: quantile(0.99), rate };
   process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -77,8 +77,8 @@ export function summary(samples: readonly Sample[], measure: string): Summary {
   return {
     failures: samples.reduce((sum, sample) => sum + sample.failures, 0),
     reasons: Object.fromEntries(reasons),
-    measures: Object.fromEntries([...names].map((name) => [name, round(median(of(name)), 3)])),
-    spread: spread(of(measure).map((value) => round(value, 3))),
+    measures: Object.fromEntries([...names].map((name) => [name, round(median(of(name)), 4)])),
+    spread: spread(of(measure).map((value) => round(value, 4))),
   };
 }
 

@@ -29,7 +29,7 @@ export function significant(value: number): number {
 /** p50 and p99 of latencies in any order. */
 export function latencies(values: Iterable<number>): { p50Ms: number; p99Ms: number } {
   const sorted = Float64Array.from(values).sort();
-  return { p50Ms: round(quantile(sorted, 0.5), 3), p99Ms: round(quantile(sorted, 0.99), 3) };
+  return { p50Ms: round(quantile(sorted, 0.5), 4), p99Ms: round(quantile(sorted, 0.99), 4) };
 }
 
 /** How often each failure happened, by name. */

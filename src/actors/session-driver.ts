@@ -1,5 +1,8 @@
+// Imported, though global: Node asks a getter each time a global of its own is used.
+import { Buffer } from 'node:buffer';
 import {
   decodeFramed,
+  encodeInto,
   encodeMessage,
   ErrorCode,
   M_DISCOVERY,
@@ -87,6 +90,9 @@ const ROUNDING_MS = 0.001;
 const FOREIGN: SessionEvent = { type: 'foreign' };
 const EXPIRED: SessionEvent = { type: 'timer.expired' };
 const CONNECTED: SessionEvent = { type: 'connected' };
+
+/** From Node's pool: what is in a small array of its own has to be moved before the system can read it. */
+const allocateToWrite = (bytes: number): Uint8Array => Buffer.allocUnsafe(bytes);
 
 /** An event of either procedure. */
 type AnySessionEvent = NegotiationEvent | SynchronizationEvent;
@@ -454,7 +460,8 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   }
 
   send(message: Message): void {
-    const bytes = encodeMessage(message);
+    // Watchers hand on what they are given; in a pool they would hand on all of it.
+    const bytes = this.watcher ? encodeMessage(message) : encodeInto(message, allocateToWrite);
     this.stream?.write(bytes);
     this.watcher?.sent(message, bytes);
   }

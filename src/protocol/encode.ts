@@ -20,7 +20,14 @@ let lastNameBytes: Uint8Array = target;
  * as `encodeValue` and `decodeMessage` give them. Throws GraspError 3 if a field is outside its range.
  */
 export function encodeMessage(m: Message): Uint8Array {
-  const bytes = new Uint8Array(encodedSize(m));
+  return encodeInto(m, ownMemory);
+}
+
+const ownMemory = (bytes: number): Uint8Array => new Uint8Array(bytes);
+
+/** The same into what `allocate` gives for its size. */
+export function encodeInto(m: Message, allocate: (bytes: number) => Uint8Array): Uint8Array {
+  const bytes = allocate(encodedSize(m));
   target = bytes;
   position = 0;
   writeMessage(m);

@@ -20,7 +20,7 @@ export {
   type Refused,
 } from './decode.js';
 export { multicastKind, type MulticastKind } from './multicast-kind.js';
-export { encodedSize, encodeMessage } from './encode.js';
+export { encodedSize, encodeInto, encodeMessage } from './encode.js';
 export { MessageFramer, type FramerOptions, type FramerResult } from './framing.js';
 export { DEF_SCAN_LIMITS, ItemScanner, scanItem, type ScanLimits, type ScanResult } from './scanner.js';
 export { put } from './bytes.js';

@@ -207,7 +207,7 @@ const POOLED_BYTES = 512;
  * memory of its own before the system can read it.
  */
 function toWrite(bytes: Uint8Array): Uint8Array {
-  if (bytes.length > POOLED_BYTES) return bytes;
+  if (bytes.length > POOLED_BYTES || bytes instanceof Buffer) return bytes;
   const pooled = Buffer.allocUnsafe(bytes.length);
   put(pooled, 0, bytes);
   return pooled;
