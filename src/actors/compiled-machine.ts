@@ -158,25 +158,23 @@ export function compileMachine<M extends AnyStateMachine>(
       if (target && target.length !== 1) refuse(`${type} has several targets`);
       const to = target?.[0];
       const stays = to === undefined || (to === source && !reenter);
+      const { name, params } = guard === undefined ? NO_REFERENCE : reference(guard);
+      const dynamic = typeof params === 'function';
+      // All are made here: one hidden class.
       return {
-        ...guardOf(guard),
+        guard: guard === undefined ? undefined : checkOf(guard, name),
+        guardParams: dynamic ? undefined : params,
+        guardParamsOf: dynamic ? (params as ParamsOf) : undefined,
         target: stays ? undefined : (states.get(to.key) ?? refuse(`target ${to.key}`)),
         steps: stepsOf(actions),
       };
     });
   }
 
-  function guardOf(guard: unknown): Pick<Transition, 'guard' | 'guardParams' | 'guardParamsOf'> {
-    if (guard === undefined) return { guard: undefined, guardParams: undefined, guardParamsOf: undefined };
-    const { name, params } = reference(guard);
+  function checkOf(guard: unknown, name: string): NonNullable<Transition['guard']> {
     const check = typeof guard === 'function' ? guard : implementations.guards[name];
-    if (typeof check !== 'function' || 'check' in check) refuse(`guard ${name}`);
-    const dynamic = typeof params === 'function';
-    return {
-      guard: check as Transition['guard'],
-      guardParams: dynamic ? undefined : params,
-      guardParamsOf: dynamic ? (params as ParamsOf) : undefined,
-    };
+    if (typeof check !== 'function' || 'check' in check) return refuse(`guard ${name}`);
+    return check as NonNullable<Transition['guard']>;
   }
 
   function stepsOf(actions: readonly unknown[]): Step[] {
@@ -187,13 +185,16 @@ export function compileMachine<M extends AnyStateMachine>(
       const dynamic = typeof params === 'function';
       const paramsOf = dynamic ? (params as ParamsOf) : undefined;
       const fixed = dynamic ? undefined : params;
-      if (!('resolve' in implementation)) {
-        return { params: fixed, paramsOf, run: implementation as Step['run'], assigns: false };
-      }
-      const builtin = implementation as unknown as { type: string; assignment: unknown };
-      if (builtin.type !== 'xstate.assign') return refuse(`${builtin.type} in ${name}`);
-      return { params: fixed, paramsOf, run: assignmentOf(builtin.assignment), assigns: true };
+      const assigns = 'resolve' in implementation;
+      const run = assigns ? assignedBy(implementation, name) : (implementation as Step['run']);
+      return { params: fixed, paramsOf, run, assigns };
     });
+  }
+
+  function assignedBy(action: unknown, name: string): Step['run'] {
+    const builtin = action as { type: string; assignment: unknown };
+    if (builtin.type !== 'xstate.assign') refuse(`${builtin.type} in ${name}`);
+    return assignmentOf(builtin.assignment);
   }
 
   function take(steps: readonly Step[], args: Args): void {
@@ -291,6 +292,8 @@ function matches(type: string, descriptor: string): boolean {
   const prefix = descriptor.slice(0, -2);
   return descriptor === '*' || type === prefix || type.startsWith(`${prefix}.`);
 }
+
+const NO_REFERENCE = { name: '', params: undefined };
 
 function reference(item: unknown): { name: string; params: unknown } {
   if (typeof item === 'string') return { name: item, params: undefined };
