@@ -30,13 +30,13 @@ import {
 import type { SessionInput } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 import {
-  copyValue,
   diagnosticText,
   headOf,
   invalidMessage,
   isAnswerable,
   isIgnorable,
   sessionIdOf,
+  valueOf,
 } from './session-rules.js';
 
 export interface NegotiationContext {
@@ -206,7 +206,7 @@ export const negotiationSession = setup({
       const { sessionId, objective } = event.message;
       const head = headOf(objective);
       const { flags, loopCount } = head;
-      const requested = { objective: head, value: copyValue(objective) };
+      const requested = { objective: head, value: valueOf(objective) };
       return { sessionId, hasSessionId: true, flags, loopCount, requested };
     }),
     keepCall: assign(({ event }) => ({ call: callOf(event) })),
@@ -283,7 +283,7 @@ export const negotiationSession = setup({
       const { objective } = event.message;
       const { loopCount } = objective;
       context.port.stopTimer();
-      context.port.answer(context.call, { state: 'offered', value: copyValue(objective), loopCount });
+      context.port.answer(context.call, { state: 'offered', value: valueOf(objective), loopCount });
     },
     answerAccepted: ({ context }) => context.port.answer(context.call, { state: 'accepted' }),
     fail: ({ context }, failure: Failure) => context.port.answer(context.call, { state: 'failed', failure }),

@@ -321,7 +321,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     if (!this.#over) this.actor.send({ type: 'stream.lost', truncated: false });
   }
 
-  /** @param bytes valid until this returns; what is kept of a message is copied (`copyValue`). */
+  /** @param bytes valid until this returns. */
   #receive(bytes: Uint8Array): void {
     // Watchers tell what they saw in a later turn.
     if (this.watcher) bytes = new Uint8Array(bytes);

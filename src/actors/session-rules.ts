@@ -10,9 +10,8 @@ export function headOf(objective: WireObjective): ObjectiveHead {
   return { name: objective.name, flags: objective.flags & DEFINED_FLAGS, loopCount: objective.loopCount };
 }
 
-/** The value in own memory: what came from the stream is valid only until the handler returns. */
-export function copyValue(objective: WireObjective): Uint8Array {
-  return new Uint8Array(objective.value ?? NULL_VALUE);
+export function valueOf({ value }: WireObjective): Uint8Array {
+  return value ?? new Uint8Array(NULL_VALUE);
 }
 
 export function invalidMessage(sessionId: number, info: Uint8Array | undefined): InvalidMessage {

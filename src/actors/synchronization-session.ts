@@ -16,13 +16,13 @@ import { encodedSize, ErrorCode, MAX_UINT32 } from '../protocol/index.js';
 import type { SessionInput } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 import {
-  copyValue,
   diagnosticText,
   headOf,
   invalidMessage,
   isAnswerable,
   isIgnorable,
   sessionIdOf,
+  valueOf,
 } from './session-rules.js';
 import type { SynchronizationEvent, SynchronizationPort } from './synchronization-port.js';
 import { synchMessage, synchronizationFailure, synchronizationRequest } from './synchronization-rules.js';
@@ -165,7 +165,7 @@ export const synchronizationSession = setup({
       context.port.answer(context.call, {
         state: 'synchronized',
         objective: headOf(objective),
-        value: copyValue(objective),
+        value: valueOf(objective),
       });
     },
     fail: ({ context }, failure: Failure) => context.port.answer(context.call, { state: 'failed', failure }),

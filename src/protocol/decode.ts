@@ -92,16 +92,20 @@ export function decodeMessage(
 ): DecodeResult {
   const malformed = refuseUnlessOneItem(bytes, limits);
   if (malformed) return refuse('malformed', malformed, undefined, undefined);
-  return decodeFramed(bytes, context, limits.maxElements);
+  R.open(bytes);
+  return decodeOpened(context, limits.maxElements);
 }
 
-/** The same for an item of a stream, which a MessageFramer has scanned. */
-export function decodeFramed(
-  bytes: Uint8Array,
-  context: MessageContext,
-  maxElements = DEF_DECODE_LIMITS.maxElements,
-): DecodeResult {
-  R.open(bytes);
+/**
+ * The same for an item of a stream, which a MessageFramer has scanned. Values and `info` have memory of their own; addresses are
+ * views.
+ */
+export function decodeFramed(bytes: Uint8Array, context: MessageContext): DecodeResult {
+  R.open(bytes, true);
+  return decodeOpened(context, DEF_DECODE_LIMITS.maxElements);
+}
+
+function decodeOpened(context: MessageContext, maxElements: number): DecodeResult {
   const result = decodeItem(CONTEXT_BIT[context], maxElements);
   R.close();
   return result;

@@ -5,18 +5,21 @@
  *
  * The cursor is module state: reading is synchronous and never nested, and an object per message costs time.
  */
+import { copyOf } from './bytes.js';
 import { readUtf8, readUtf8Again } from './utf8.js';
 
 const NOTHING = new Uint8Array(0);
 let bytes: Uint8Array = NOTHING;
 let position = 0;
+let copying = false;
 /** Whether the array entered last has indefinite length and so a break byte to step over. */
 let indefinite = false;
 
-/** Puts the cursor at the beginning of `input`. */
-export function open(input: Uint8Array): void {
+/** Puts the cursor at the beginning of `input`. `copies`: encoded items are read into memory of their own. */
+export function open(input: Uint8Array, copies = false): void {
   bytes = input;
   position = 0;
+  copying = copies;
 }
 
 /** Lets go of the bytes. */
@@ -173,11 +176,11 @@ function argumentOrIndefinite(): number {
   return -1;
 }
 
-/** Steps over one item and returns its bytes, a view of the input. */
+/** Steps over one item and returns its bytes, a view of the input or a copy, as {@link open} was told. */
 export function readEncoded(): Uint8Array {
   const start = position;
   skip();
-  return bytes.subarray(start, position);
+  return copying ? copyOf(bytes, start, position) : bytes.subarray(start, position);
 }
 
 /** Steps over one item, however deep. */

@@ -46,7 +46,8 @@ export class DataPort<Out, In> {
   /** The other end is in another thread. */
   readonly #crosses: boolean;
   #peerWindow = DEFAULT_WINDOW;
-  #queue: Out[] = [];
+  /** Never empty, but undefined: most batches are one event, and an array that grows from nothing takes room for 17. */
+  #queue: Out[] | undefined;
   #unhandled = 0;
   #toConfirm = 0;
   #flushing = false;
@@ -85,7 +86,8 @@ export class DataPort<Out, In> {
   /** Queues one event; the events of one turn leave together. `count`: as how many it counts. After close: ignored. */
   send(event: Out, count = 1): void {
     if (this.#closed) return;
-    this.#queue.push(event);
+    if (this.#queue) this.#queue.push(event);
+    else this.#queue = [event];
     this.#unhandled += count;
     if (this.#unhandled >= this.#window) this.#congested = true;
     this.#scheduleFlush();
@@ -126,11 +128,12 @@ export class DataPort<Out, In> {
   }
 
   #post(ownTurn = false): void {
-    if (this.#closed || (this.#queue.length === 0 && this.#toConfirm === 0)) return;
+    if (this.#closed || (!this.#queue && this.#toConfirm === 0)) return;
     const { pack } = this.#options;
-    const events: readonly unknown[] = pack && this.#crosses ? this.#queue.map(pack) : this.#queue;
+    const queue = this.#queue ?? [];
+    const events: readonly unknown[] = pack && this.#crosses ? queue.map(pack) : queue;
     const batch: Batch<unknown> = { events, handled: this.#toConfirm, window: this.#window };
-    this.#queue = [];
+    this.#queue = undefined;
     this.#toConfirm = 0;
     if (ownTurn && this.#endpoint.postInOwnTurn) this.#endpoint.postInOwnTurn(batch);
     else this.#endpoint.postMessage(batch);
