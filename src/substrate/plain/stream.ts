@@ -1,6 +1,6 @@
 // Imported, though global: Node asks a getter each time a global of its own is used.
 import { Buffer } from 'node:buffer';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { Link, put } from '../../protocol/index.js';
 import type { SubstrateError, Stream, StreamHandlers, Target } from '../types.js';
 import { splitAddress, wrapError } from './platform.js';
@@ -122,6 +122,18 @@ export class PlainStream implements Stream {
     this[STREAM]!.received(bytes);
   }
 
+  /**
+   * In the place of the socket's own, which would put the bytes through Node's readable stream and look for more in a later turn.
+   * That goes on as it is wherever it has to hold something: bytes while paused, what follows them, the end.
+   */
+  static #pushed(this: StreamSocket, bytes: Uint8Array | null): boolean {
+    if (bytes === null || this.readableFlowing !== true || this.readableLength > 0) {
+      return Socket.prototype.push.call(this, bytes);
+    }
+    this[STREAM]!.received(bytes);
+    return true;
+  }
+
   /** @internal What its socket has read. */
   received(bytes: Uint8Array): void {
     if (this.#state !== 'aborted') this.#handlers!.onData(bytes);
@@ -146,8 +158,9 @@ export class PlainStream implements Stream {
     }
     if (heardBefore) return;
     socket.on('end', PlainStream.#ended);
-    if (this.#reading) this.#reading.start(this);
-    else socket.on('data', PlainStream.#arrived);
+    if (this.#reading) return this.#reading.start(this);
+    socket.on('data', PlainStream.#arrived);
+    socket.push = PlainStream.#pushed;
   }
 
   write(bytes: Uint8Array): boolean {
