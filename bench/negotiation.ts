@@ -17,8 +17,9 @@ export const main = sessionBenchmark({
     'How many negotiations of two steps per second, beside raw sockets with the same sizes and closing order?',
   measure: 'rate',
   load: { concurrency: 32, sessions: 10_000 },
-  startFloor: async (lab) => {
-    const { port } = await startFloorServer(lab);
-    return (load) => runFloorClient(lab, port, load);
+  tunedFloor: true,
+  startFloor: async (lab, options) => {
+    const { port } = await startFloorServer(lab, options);
+    return (load) => runFloorClient(lab, port, load, options);
   },
 });

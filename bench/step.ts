@@ -17,6 +17,7 @@ export const main = sessionBenchmark({
   question: 'How long does one step on an open session take, beside a ping-pong of the same sizes?',
   measure: 'p50Ms',
   load: { concurrency: 1, sessions: 20_000 },
+  tunedFloor: false,
   startFloor: async (lab) => {
     const file = script('floors/ping-pong.js');
     const server = lab.server.start('floor server', [file, 'server', lab.server.address]);

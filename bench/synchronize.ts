@@ -17,8 +17,9 @@ export const main = sessionBenchmark({
     'How many synchronizations with a named peer per second, beside raw sockets with the same sizes and closing order?',
   measure: 'rate',
   load: { concurrency: 32, sessions: 10_000 },
-  startFloor: async (lab) => {
-    const { port } = await startFloorServer(lab, SIZES);
-    return (load) => runFloorClient(lab, port, load, SIZES);
+  tunedFloor: true,
+  startFloor: async (lab, options) => {
+    const { port } = await startFloorServer(lab, [...SIZES, ...options]);
+    return (load) => runFloorClient(lab, port, load, [...SIZES, ...options]);
   },
 });

@@ -14,8 +14,14 @@ export interface SessionBenchmark {
   readonly measure: 'rate' | 'p50Ms';
   /** Defaults of the options. `sessions` is per repeat; for `step` it is the number of steps. */
   readonly load: SessionLoad;
-  /** Starts the floor's server and returns one run of its client. */
-  startFloor(lab: Lab): Promise<(load: SessionLoad) => Promise<Sample>>;
+  /**
+   * Starts the floor's server and returns one run of its client.
+   *
+   * @param options further ones of the floor's programs
+   */
+  startFloor(lab: Lab, options: readonly string[]): Promise<(load: SessionLoad) => Promise<Sample>>;
+  /** The floor also knows `--tuned` (floor.ts), and each result comes beside that one, too. */
+  readonly tunedFloor: boolean;
 }
 
 /**
@@ -33,8 +39,14 @@ export function sessionBenchmark(benchmark: SessionBenchmark): (args: string[]) 
       measure: async (lab, { concurrency, sessions, repeats, placement: wanted }): Promise<Result[]> => {
         const chosen = placements.filter((each) => wanted === 'all' || each === wanted);
         const load = { sessions, concurrency };
-        const floor = await benchmark.startFloor(lab);
-        const contenders: Record<string, Contenders[string]> = { floor: () => floor(load) };
+        const floors: Readonly<Record<string, readonly string[]>> = benchmark.tunedFloor
+          ? { floor: [], 'tuned floor': ['--tuned'] }
+          : { floor: [] };
+        const contenders: Record<string, Contenders[string]> = {};
+        for (const [name, options] of Object.entries(floors)) {
+          const floor = await benchmark.startFloor(lab, options);
+          contenders[name] = () => floor(load);
+        }
         for (const placement of chosen) {
           const { port } = await startEngineServer(lab, { work, placement });
           contenders[placement] = () => runEngineClient(lab, { work, placement }, port, load);
@@ -42,12 +54,12 @@ export function sessionBenchmark(benchmark: SessionBenchmark): (args: string[]) 
         const prototype = work === 'step' ? undefined : await startPrototype(lab, work);
         if (prototype) contenders['prototype'] = () => prototype.run(load);
         const samples = await takeTurns(contenders, repeats, measure);
-        const of = (placement: Placement): Result =>
+        const of = (placement: Placement, floor: string): Result =>
           toResult(
             {
               benchmark: work,
               question,
-              variant: `${placement}, concurrency ${concurrency}`,
+              variant: `${placement}, concurrency ${concurrency}${floor === 'floor' ? '' : `, ${floor}`}`,
               settings: { placement, concurrency, sessions },
               lab: lab.kind,
               measure,
@@ -55,11 +67,11 @@ export function sessionBenchmark(benchmark: SessionBenchmark): (args: string[]) 
             },
             {
               engine: samples[placement] ?? [],
-              floor: samples['floor'] ?? [],
+              floor: samples[floor] ?? [],
               prototype: samples['prototype'],
             },
           );
-        return chosen.map(of);
+        return Object.keys(floors).flatMap((floor) => chosen.map((placement) => of(placement, floor)));
       },
     });
 }

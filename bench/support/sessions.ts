@@ -87,9 +87,9 @@ export async function runEngineClient(
   return sample;
 }
 
-/** @param sizes of the messages, as options of floor.ts */
-export async function startFloorServer(lab: Lab, sizes: readonly string[] = []): Promise<Server> {
-  const args = [script('floor.js'), 'server', '--host', lab.server.address, ...sizes];
+/** @param options of floor.ts: sizes of the messages, `--tuned` */
+export async function startFloorServer(lab: Lab, options: readonly string[] = []): Promise<Server> {
+  const args = [script('floor.js'), 'server', '--host', lab.server.address, ...options];
   const program = lab.server.start('floor server', args);
   return { program, port: await program.number('port') };
 }
@@ -98,9 +98,9 @@ export async function runFloorClient(
   lab: Lab,
   port: number,
   load: SessionLoad,
-  sizes: readonly string[] = [],
+  options: readonly string[] = [],
 ): Promise<Sample> {
-  const args = [script('floor.js'), 'client', ...target(lab, port), ...loadArgs(load), ...sizes];
+  const args = [script('floor.js'), 'client', ...target(lab, port), ...loadArgs(load), ...options];
   const program = lab.client.start('floor client', args);
   const sample = toSample(await program.next());
   await program.end();
