@@ -10,7 +10,7 @@ import { FLOOR_GROUP, startCounter } from './support/storm.js';
 
 const OBJECTIVE = 'bench:flood:line';
 /** Floods sent before those that count. */
-const WARM_UP = 50;
+const WARM_UP = 300;
 /** For the last of them to arrive. */
 const SETTLE_MS = 500;
 

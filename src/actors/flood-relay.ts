@@ -99,7 +99,8 @@ export const floodRelayMachine = setup({
             guard: 'isBeyondRate',
             actions: ['cache', { type: 'count', params: { reason: 'flood.relay.rate' } }],
           },
-          { actions: ['cache', 'relay', { type: 'count', params: { reason: 'flood.relay.relayed' } }] },
+          // Further nodes are waiting for it; who waits here is told through a cache and a turn anyway.
+          { actions: ['relay', 'cache', { type: 'count', params: { reason: 'flood.relay.relayed' } }] },
         ],
       },
     },

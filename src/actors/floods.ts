@@ -263,9 +263,9 @@ export class Floods {
       if (!GraspError.is(error)) throw error;
       return this.#done(client, call.call, { code: error.code, detail: error.detail });
     }
+    this.#send(copies, flood.sessionId, (failure) => this.#done(client, call.call, failure));
     // C-12: for the other ASAs of this node, with or without neighbours.
     this.#keep(local.objectives, { interface: '', ttl: flood.ttl, initiator: local.initiator });
-    this.#send(copies, flood.sessionId, (failure) => this.#done(client, call.call, failure));
   }
 
   /** One per interface that has an address for it, all with the same session ID (G-2.5.6.2-05). */

@@ -21,7 +21,7 @@ import {
   type RefusalReason,
   Link,
 } from '../protocol/index.js';
-import type { Clock, Counters, SessionWatcher, Subject, TimerId, WatchedSession } from '../runtime/index.js';
+import type { Clock, Counters, SessionWatcher, Subject, WatchedSession } from '../runtime/index.js';
 import type { Stream, StreamHandlers, Substrate, SubstrateError, Target } from '../substrate/types.js';
 import type { ActiveSessions, Outgoing } from './active-sessions.js';
 import { Cancellation } from './cancellation.js';
@@ -35,6 +35,7 @@ import type { RapidAnswer, RapidCaller } from './rapid-request.js';
 import type { Clash, SessionAnswer, SessionEvent, SessionInput, SessionPort } from './session-port.js';
 import type { Answer, Failure, SessionKey } from './session-protocol.js';
 import type { Lingering, StreamLinger } from './stream-linger.js';
+import { SessionTimer, type Expiring } from './session-timer.js';
 import type { SynchronizationEvent } from './synchronization-port.js';
 
 /** What a session needs of its host. */
@@ -83,9 +84,6 @@ const EVENT_OF: Readonly<Record<Message['type'], string>> = {
   [M_FLOOD]: 'message.flood',
   [M_INVALID]: 'message.invalid',
 };
-
-/** ms that sums of times may differ by. */
-const ROUNDING_MS = 0.001;
 
 const FOREIGN: SessionEvent = { type: 'foreign' };
 const EXPIRED: SessionEvent = { type: 'timer.expired' };
@@ -143,7 +141,7 @@ const CALL_WAITS: ReadonlySet<string> = new Set([
  * commands into events and effects into calls, and decides nothing. The drivers of negotiation and synchronization
  * add what is their own.
  */
-export abstract class SessionDriver implements SessionPort, StreamHandlers, WatchedSession {
+export abstract class SessionDriver implements SessionPort, StreamHandlers, WatchedSession, Expiring {
   /** The machine's id, for status. */
   abstract get machine(): string;
   protected readonly owner: SessionOwner;
@@ -162,14 +160,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
   readonly #framer: MessageFramer;
   #connecting: Cancellation | undefined;
   #drawn: DrawnId | undefined;
-  /** A timer of the clock; it may go off before {@link #deadline}, and then another follows. */
-  #timer: TimerId | undefined;
-  /** When {@link #timer} goes off. */
-  #timerAt = Infinity;
-  /** When the session's own timer expires; Infinity: it does not run. */
-  #deadline = Infinity;
-  /** Tells a timer that is due from one that was stopped in the same turn. */
-  #timerRound = 0;
+  readonly #timer: SessionTimer;
   #deaf = false;
   #admitted = false;
   #over = false;
@@ -210,6 +201,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.maxMessageBytes = outgoing?.maxMessageBytes ?? this.listener!.maxMessageBytes;
     this.#framer = new MessageFramer({ maxBytes: this.maxMessageBytes, views: true });
     this.#way = 'target' in way ? way : undefined;
+    this.#timer = new SessionTimer(owner.clock, this);
     this.#discover = 'discover' in way ? way.discover : undefined;
     this.stream = incoming?.stream;
     this.remote = incoming?.stream.remote;
@@ -356,17 +348,9 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.actor.send({ type: 'message.refused', kind, reason, messageType, sessionId });
   }
 
-  readonly #timerDue = (): void => {
-    this.#timer = undefined;
-    if (this.#deadline === Infinity) return;
-    const now = this.owner.clock.now();
-    if (this.#deadline - now > ROUNDING_MS) return this.#setTimer(now);
-    const round = this.#timerRound;
-    // In a later turn: input that has already arrived counts, also with M_WAIT 0 (C-10).
-    this.owner.clock.defer(() => {
-      if (round === this.#timerRound && !this.#over) this.actor.send(EXPIRED);
-    });
-  };
+  timerExpired(): void {
+    this.actor.send(EXPIRED);
+  }
 
   // SessionPort
 
@@ -466,29 +450,12 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     this.watcher?.sent(message, bytes);
   }
 
-  /** A step sets the timer and its answer stops it: the clock's is left alone where it does not go off too late. */
   startTimer(ms: number): void {
-    this.#timerRound++;
-    const now = this.owner.clock.now();
-    this.#deadline = now + ms;
-    if (this.#timer !== undefined && this.#timerAt <= this.#deadline) return;
-    this.#clearTimer();
-    this.#setTimer(now);
+    this.#timer.start(ms);
   }
 
   stopTimer(): void {
-    this.#timerRound++;
-    this.#deadline = Infinity;
-  }
-
-  #setTimer(now: number): void {
-    this.#timerAt = this.#deadline;
-    this.#timer = this.owner.clock.setTimeout(this.#timerDue, this.#deadline - now);
-  }
-
-  #clearTimer(): void {
-    this.owner.clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#timer.stop();
   }
 
   close(): void {
@@ -547,7 +514,7 @@ export abstract class SessionDriver implements SessionPort, StreamHandlers, Watc
     if (this.#released) return;
     this.#released = true;
     this.#over = true;
-    this.#clearTimer();
+    this.#timer.end();
     this.watcher?.ended();
     const { active } = this.owner;
     if (this.#outgoing) active.removeOutgoing(this.#outgoing);

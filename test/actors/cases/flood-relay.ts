@@ -38,12 +38,12 @@ const on = casesOf<FloodRelayPort, FloodRelayEvent>();
 
 const cases: MachineCase[] = [
   on(
-    'G-2.5.6.2-06 G-2.8.11-08 a flood is cached, and relayed',
+    'G-2.5.6.2-06 G-2.8.11-08 a flood is relayed, and cached',
     [],
     flood,
     {
       state: 'relaying',
-      effects: [cached, ['relay', message, bytes, arrival], ['count', 'flood.relay.relayed']],
+      effects: [['relay', message, bytes, arrival], cached, ['count', 'flood.relay.relayed']],
     },
     router,
   ),
