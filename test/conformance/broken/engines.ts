@@ -242,7 +242,7 @@ export const brokenEngines: readonly BrokenEngine[] = [
   floodRelay(
     'does not relay floods',
     'G-2.5.6.2-06',
-    `actions: ['cache', 'relay', { type: 'count', params: { reason: 'flood.relay.relayed' } }]`,
+    `actions: ['relay', 'cache', { type: 'count', params: { reason: 'flood.relay.relayed' } }]`,
     `actions: ['cache']`,
   ),
   floodRelay(
