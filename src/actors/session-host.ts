@@ -325,8 +325,7 @@ export class SessionHost implements SessionHostControl, SessionOwner, ListenerOw
     const way = { key: --this.#lastKey, listener, target, connectTimeoutMs };
     const session = new NegotiationDriver(this, objective.name, way);
     this.#beginPending(session);
-    // Of the datagram that it came in, where that is in this thread.
-    session.requested(requestMessage(sessionId, objective, new Uint8Array(value)));
+    session.requested(requestMessage(sessionId, objective, value));
   }
 
   #beginPending(session: SessionDriver): void {

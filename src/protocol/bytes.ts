@@ -19,3 +19,11 @@ export function put(target: Uint8Array, offset: number, bytes: Uint8Array): numb
   else for (let i = 0; i < length; i++) target[offset + i] = bytes[i]!;
   return offset + length;
 }
+
+/** The chunks behind each other, in memory of their own. */
+export function join(chunks: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const chunk of chunks) offset = put(joined, offset, chunk);
+  return joined;
+}

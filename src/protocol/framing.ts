@@ -2,6 +2,7 @@
  * Messages on a stream: consecutive CBOR items without length prefix (wire format §3), however the stream is cut.
  * The end of a message is found in its bytes alone, never from a segment boundary or a pause.
  */
+import { copyOf } from './bytes.js';
 import type { RefusalReason } from './reasons.js';
 import { DEF_SCAN_LIMITS, ItemScanner, type ScanLimits } from './scanner.js';
 
@@ -96,7 +97,7 @@ export class MessageFramer {
     if (length < 0) return this.#fail(chunk.length, scanner.reason);
     if (length > 0) {
       const end = offset + length;
-      this.#complete(this.#views ? view(chunk, offset, end) : copy(chunk, offset, end));
+      this.#complete(this.#views ? view(chunk, offset, end) : copyOf(chunk, offset, end));
       return end;
     }
     this.#scanner = scanner;
@@ -123,7 +124,7 @@ export class MessageFramer {
     spare = scanner;
     if (length < 0) return this.#fail(chunk.length, scanner.reason);
     // What is pending is overwritten by what follows in this chunk.
-    this.#complete(copy(this.#pending, 0, length));
+    this.#complete(copyOf(this.#pending, 0, length));
     this.#pendingBytes = 0;
     return offset + length - before;
   }
@@ -163,10 +164,4 @@ function limitsOf(maxBytes: number): ScanLimits {
 /** Most chunks are one item. */
 function view(bytes: Uint8Array, start: number, end: number): Uint8Array {
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-}
-
-function copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const own = new Uint8Array(end - start);
-  own.set(bytes.subarray(start, end));
-  return own;
 }

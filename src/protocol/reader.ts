@@ -5,7 +5,7 @@
  *
  * The cursor is module state: reading is synchronous and never nested, and an object per message costs time.
  */
-import { copyOf } from './bytes.js';
+import { copyOf, join } from './bytes.js';
 import { readUtf8, readUtf8Again } from './utf8.js';
 
 const NOTHING = new Uint8Array(0);
@@ -97,22 +97,14 @@ export function readText(read = readUtf8): string | undefined {
 
 function joinChunks(): Uint8Array {
   const chunks: Uint8Array[] = [];
-  let total = 0;
   position++;
   while (bytes[position] !== 0xff) {
     const length = argument();
     chunks.push(bytes.subarray(position, position + length));
     position += length;
-    total += length;
   }
   position++;
-  const joined = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    joined.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return joined;
+  return join(chunks);
 }
 
 /** Enters an array and returns its number of elements; −1 and the cursor unmoved if there is none. */

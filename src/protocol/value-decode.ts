@@ -2,7 +2,7 @@
  * Objective values for users of the API, one encoded CBOR item → JavaScript: every item there is, bit for bit where JavaScript
  * can hold it. The scanner goes first; so depth is bounded, and this may recurse and believe every length.
  */
-import { copyOf } from './bytes.js';
+import { copyOf, join } from './bytes.js';
 import { ErrorCode, GraspError } from './errors.js';
 import { refuseUnlessOneItem, type ScanLimits } from './scanner.js';
 import { readUtf8 } from './utf8.js';
@@ -165,20 +165,9 @@ function readIndefinite(major: number): unknown {
 
 function readChunks(): Uint8Array {
   const chunks: Uint8Array[] = [];
-  let total = 0;
-  while (input[cursor] !== 0xff) {
-    const chunk = read() as Uint8Array;
-    chunks.push(chunk);
-    total += chunk.length;
-  }
+  while (input[cursor] !== 0xff) chunks.push(read() as Uint8Array);
   cursor++;
-  const bytes = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+  return join(chunks);
 }
 
 /** Bignums become integers; through hexadecimal, which is linear where repeated shifting is quadratic. */
