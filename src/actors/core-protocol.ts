@@ -14,9 +14,12 @@ export interface DatagramSource {
 }
 
 /**
- * Listener → core: multicasts as they came, own copies and oversized ones already dropped; many in one piece, so
- * that no object is made, cloned and promoted for each. `datagram-batch.ts` packs and unpacks it.
+ * Listener → core: multicasts as they came, own copies and oversized ones already dropped. One that comes alone goes as it
+ * is, several go as a batch. `datagram-batch.ts` packs and unpacks them.
  */
+export type Datagrams = DatagramEvent | DatagramBatch;
+
+/** Several in one piece, so that no object is made, cloned and promoted for each. */
 export interface DatagramBatch {
   /** One datagram after the other. */
   readonly bytes: Uint8Array;
@@ -25,7 +28,7 @@ export interface DatagramBatch {
   readonly sources: readonly DatagramSource[];
 }
 
-/** One multicast, unpacked. */
+/** One multicast. */
 export interface DatagramEvent extends DatagramSource {
   /** Own memory, exactly the datagram. */
   readonly bytes: Uint8Array;

@@ -16,7 +16,7 @@ import { addressForSelf, initiatorAddress } from '../substrate/own-address.js';
 import type { Environment, Security, Substrate } from '../substrate/types.js';
 import type { MachineForm } from './compiled-machine.js';
 import { CoreClients } from './core-clients.js';
-import type { Announcement, BoundPort, DatagramBatch, FromCore, ToCore } from './core-protocol.js';
+import type { Announcement, BoundPort, Datagrams, FromCore, ToCore } from './core-protocol.js';
 import { datagramCount, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
@@ -74,7 +74,7 @@ export class Core {
   #security: Security;
   /** Index of each interface: one that is made again under its name is another one. */
   #interfaces: ReadonlyMap<string, number>;
-  #listener: DataPort<never, DatagramBatch> | undefined;
+  #listener: DataPort<never, Datagrams> | undefined;
 
   constructor(options: CoreOptions) {
     const { clock, substrate, counters, dull, limits } = options;
@@ -217,7 +217,7 @@ export class Core {
   /** The data port of the listener; replaces one that is dead. */
   attachListener(raw: unknown): void {
     this.#listener?.close();
-    this.#listener = new DataPort<never, DatagramBatch>(this.#options.toEndpoint(raw), this.#options.clock, {
+    this.#listener = new DataPort<never, Datagrams>(this.#options.toEndpoint(raw), this.#options.clock, {
       countOf: datagramCount,
       onEvents: (batches) => {
         for (const batch of batches) {

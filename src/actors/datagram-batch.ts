@@ -1,5 +1,5 @@
 /** How datagrams travel from the listener to the core: many in one piece of memory, in turn from two queues. */
-import type { DatagramBatch, DatagramEvent, DatagramSource } from './core-protocol.js';
+import type { DatagramBatch, DatagramEvent, Datagrams, DatagramSource } from './core-protocol.js';
 import type { DatagramQueue } from './datagram-queue.js';
 
 /** Sources looked at to name one again; a storm from more of them costs an entry each time. */
@@ -33,14 +33,18 @@ function indexOf(sources: DatagramSource[], source: DatagramSource): number {
   return sources.push(source) - 1;
 }
 
-/** Datagrams in a batch. */
-export function datagramCount(batch: DatagramBatch): number {
-  return batch.entries.length / 2;
+/** How many there are. */
+export function datagramCount(datagrams: Datagrams): number {
+  return 'entries' in datagrams ? datagrams.entries.length / 2 : 1;
 }
 
-/** The datagrams of a batch, each in memory of its own: what keeps a part of one does not keep the batch. */
-export function* datagramsOf(batch: DatagramBatch): Generator<DatagramEvent, void> {
-  const { bytes, entries, sources } = batch;
+/** Each of them, in memory of its own: what keeps a part of one does not keep a batch. */
+export function* datagramsOf(datagrams: Datagrams): Generator<DatagramEvent, void> {
+  if (!('entries' in datagrams)) {
+    yield datagrams;
+    return;
+  }
+  const { bytes, entries, sources } = datagrams;
   for (let i = 0, begin = 0; i < entries.length; i += 2) {
     const end = entries[i]!;
     const source = sources[entries[i + 1]!]!;

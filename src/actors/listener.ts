@@ -6,12 +6,12 @@
  * of a fixed size, taken at start (`datagram-queue.ts`).
  */
 import type { AnyActor } from 'xstate';
-import { multicastKind } from '../protocol/index.js';
+import { copyOf, multicastKind } from '../protocol/index.js';
 import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
 import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
-import type { BoundPort, DatagramBatch } from './core-protocol.js';
+import type { BoundPort, Datagrams } from './core-protocol.js';
 import { RecentSources, takeBatch } from './datagram-batch.js';
 import { DatagramQueue } from './datagram-queue.js';
 import type { ListenerLimits } from './limits.js';
@@ -52,7 +52,7 @@ export class Listener {
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
   #environment: Environment;
-  #handler: DataPort<DatagramBatch, never> | undefined;
+  #handler: DataPort<Datagrams, never> | undefined;
   #turn: QueueName = 'discovery';
   #passing = false;
   /** The last turn brought no more than one. */
@@ -79,7 +79,7 @@ export class Listener {
   /** The data port of the core; replaces one that is dead. What waits in the queues goes there. */
   attachCore(raw: unknown): void {
     this.#handler?.close();
-    this.#handler = new DataPort<DatagramBatch, never>(this.#options.toEndpoint(raw), this.#options.clock, {
+    this.#handler = new DataPort<Datagrams, never>(this.#options.toEndpoint(raw), this.#options.clock, {
       window: this.#options.limits.handlerWindow,
       onEvents: () => undefined,
       onCredit: () => this.#pass(),
@@ -217,23 +217,36 @@ export class Listener {
   }
 
   #enqueue(name: QueueName, datagram: Datagram): void {
-    const queue = this.#queues[name];
-    const source = this.#sources.of(datagram);
-    if (!queue.push(datagram.bytes, source)) {
-      // One turn may bring more than a queue holds; what the handler has credit for makes room.
-      this.#pass();
-      if (!queue.push(datagram.bytes, source)) return this.#counters.add(QUEUE_FULL[name]);
+    // Where they come one by one, nothing is gained by waiting for more.
+    if (!(this.#sparse && !this.#passing && this.#passAlone(datagram))) {
+      const queue = this.#queues[name];
+      const source = this.#sources.of(datagram);
+      if (!queue.push(datagram.bytes, source)) {
+        // One turn may bring more than a queue holds; what the handler has credit for makes room.
+        this.#pass();
+        if (!queue.push(datagram.bytes, source)) return this.#counters.add(QUEUE_FULL[name]);
+      }
     }
     if (this.#passing) return;
     this.#passing = true;
-    // Where they come one by one, nothing is gained by waiting for more.
-    if (this.#sparse) this.#pass();
-    this.#options.clock.defer(() => {
-      this.#passing = false;
-      const { discovery, flood } = this.#queues;
-      this.#sparse = discovery.length + flood.length <= (this.#sparse ? 0 : 1);
-      this.#pass();
-    });
+    this.#options.clock.defer(this.#turnEnds);
+  }
+
+  readonly #turnEnds = (): void => {
+    this.#passing = false;
+    const { discovery, flood } = this.#queues;
+    this.#sparse = discovery.length + flood.length <= (this.#sparse ? 0 : 1);
+    this.#pass();
+  };
+
+  /** Hands one over past the queues; false if others wait, or the handler has no credit. */
+  #passAlone({ bytes, interface: name, address, port }: Datagram): boolean {
+    const handler = this.#handler;
+    const { discovery, flood } = this.#queues;
+    if (!handler || handler.congested || discovery.length + flood.length > 0) return false;
+    handler.sendAtOnce({ bytes: copyOf(bytes, 0, bytes.length), interface: name, address, port });
+    this.#counters.add('multicast.passed');
+    return true;
   }
 
   /** Hands over as much as the handler has credit for, in turn from both queues. */
@@ -244,8 +257,7 @@ export class Listener {
     if (!handler || count <= 0) return;
     const [first, second] = this.#turn === 'discovery' ? [discovery, flood] : [flood, discovery];
     if (count % 2 === 1) this.#turn = this.#turn === 'discovery' ? 'flood' : 'discovery';
-    handler.send(takeBatch(first, second, count), count);
-    handler.flush();
+    handler.sendAtOnce(takeBatch(first, second, count), count);
     this.#counters.add('multicast.passed', count);
   }
 }

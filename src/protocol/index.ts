@@ -23,7 +23,7 @@ export { multicastKind, type MulticastKind } from './multicast-kind.js';
 export { encodedSize, encodeInto, encodeMessage } from './encode.js';
 export { MessageFramer, type FramerOptions, type FramerResult } from './framing.js';
 export { DEF_SCAN_LIMITS, ItemScanner, scanItem, type ScanLimits, type ScanResult } from './scanner.js';
-export { put } from './bytes.js';
+export { copyOf, put } from './bytes.js';
 export { decodeScanned, decodeValue } from './value-decode.js';
 export { encodeValue } from './value-encode.js';
 export { DEF_VALUE_LIMITS, EncodedValue, RawCbor, Simple, Tag } from './value-types.js';

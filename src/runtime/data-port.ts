@@ -86,20 +86,19 @@ export class DataPort<Out, In> {
   /** Queues one event; the events of one turn leave together. `count`: as how many it counts. After close: ignored. */
   send(event: Out, count = 1): void {
     if (this.#closed) return;
-    if (this.#queue) this.#queue.push(event);
-    else this.#queue = [event];
-    this.#unhandled += count;
-    if (this.#unhandled >= this.#window) this.#congested = true;
+    this.#push(event, count);
     this.#scheduleFlush();
   }
 
   /**
-   * Like {@link send}, for what somebody waits for and what comes alone: to another thread it leaves now, with what is
-   * queued before it.
+   * Like {@link send}, for what comes alone, and for what has been gathered over a turn already: to another thread it
+   * leaves now, with what is queued before it.
    */
   sendAtOnce(event: Out, count = 1): void {
-    this.send(event, count);
+    if (this.#closed) return;
+    this.#push(event, count);
     if (this.#crosses) this.#post();
+    else this.#scheduleFlush();
   }
 
   close(): void {
@@ -109,9 +108,11 @@ export class DataPort<Out, In> {
     this.#endpoint.close();
   }
 
-  /** Sends what is queued at once: for events that have been gathered over a turn already. */
-  flush(): void {
-    this.#post();
+  #push(event: Out, count: number): void {
+    if (this.#queue) this.#queue.push(event);
+    else this.#queue = [event];
+    this.#unhandled += count;
+    if (this.#unhandled >= this.#window) this.#congested = true;
   }
 
   readonly #flushOwnTurn = (): void => {

@@ -24,7 +24,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramBatch } from '../../src/actors/core-protocol.js';
+import type { Datagrams } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
 import {
   addressBytes,
@@ -132,7 +132,7 @@ async function expectNoTrace(): Promise<void> {
 /** Plays the listener: the core at its own speed, without a network in between. */
 function injector() {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<Datagrams, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
   return (...datagrams: Uint8Array[]): void => {
     const source = { interface: 'l1', address: p.linkLocal, port: p.port() };

@@ -10,7 +10,7 @@ import { weightOf } from '../../src/actors/core-protocol.js';
 import type {
   AnnouncedListener,
   BoundPort,
-  DatagramBatch,
+  Datagrams,
   DatagramEvent,
   FloodPair,
   FloodRecord,
@@ -196,7 +196,7 @@ export class SlowHandler {
     private readonly endpoint: Endpoint,
   ) {
     endpoint.onMessage((message) => {
-      for (const batch of (message as { events: DatagramBatch[] }).events) {
+      for (const batch of (message as { events: Datagrams[] }).events) {
         this.datagrams.push(...datagramsOf(batch));
         this.batches.push(datagramCount(batch));
       }

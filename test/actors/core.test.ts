@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramBatch } from '../../src/actors/core-protocol.js';
+import type { Datagrams } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
 import type { Environment, Stream, StreamHandlers, Substrate, Target } from '../../src/substrate/types.js';
 import {
@@ -25,7 +25,7 @@ const FAR = 'fd00::51';
 /** Plays the listener, so that datagrams may come from anywhere. */
 function injector(engine: CoreEngine) {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<Datagrams, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
   const send = (bytes: Uint8Array, address: string, from: number): void => {
     port.send({

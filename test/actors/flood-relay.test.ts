@@ -1,7 +1,7 @@
 /** Relaying floods (RFC 8990 §2.5.6.2), on one node with several interfaces and in networks of them. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
-import type { DatagramBatch } from '../../src/actors/core-protocol.js';
+import type { Datagrams } from '../../src/actors/core-protocol.js';
 import { DataPort, inlinePair } from '../../src/runtime/index.js';
 import type { Substrate } from '../../src/substrate/types.js';
 import {
@@ -35,7 +35,7 @@ const total = (counts: Record<string, number>) =>
 /** Plays the listener, without a network in between. */
 function injector(engine: CoreEngine) {
   const [theirs, ours] = inlinePair(rig.clock, { clone: true });
-  const port = new DataPort<DatagramBatch, never>(ours, rig.clock, { onEvents: () => undefined });
+  const port = new DataPort<Datagrams, never>(ours, rig.clock, { onEvents: () => undefined });
   engine.core.attachListener(theirs);
   return (message: unknown, interfaceName = 'l1'): void => {
     const bytes = Uint8Array.from(message instanceof Uint8Array ? message : encode(message));

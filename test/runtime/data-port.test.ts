@@ -150,18 +150,6 @@ describe('credit', () => {
     expect([sender.credit, sender.congested, credits]).toEqual([8, false, [8]]);
   });
 
-  test('flush: what is queued leaves now, once, and what follows in its own batch', async () => {
-    const { a, fromA, atB, clock } = rig();
-    a.send(1);
-    a.flush();
-    expect(fromA.map(({ events }) => events)).toEqual([[1]]);
-    a.flush();
-    a.send(2);
-    await clock.settle();
-    expect(fromA.map(({ events }) => events)).toEqual([[1], [2]]);
-    expect(atB).toEqual([1, 2]);
-  });
-
   test('congested at the window, credit again at half of it, told once', async () => {
     const far = silent(8);
     for (let i = 0; i < 7; i++) far.port.send(i);

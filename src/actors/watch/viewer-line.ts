@@ -118,8 +118,7 @@ export class ViewerLine {
     this.#waiting = n === this.#waiting.length ? [] : this.#waiting.slice(n);
     this.#credit -= n;
     this.#reports.take(this.#options.clock.now());
-    this.#port.send({ items, ...this.#counts });
-    this.#port.flush();
+    this.#port.sendAtOnce({ items, ...this.#counts });
     this.#counts = nothing();
     this.#counted = false;
   }

@@ -22,6 +22,12 @@ export interface WatchOptions {
   readonly lenient: boolean;
 }
 
+/** An interface chosen for GRASP, as it was at the last look at the host. */
+export interface ChosenInterface extends HostInterface {
+  /** The IPv4 address it can be used by; undefined: it has none, or its subnet is an earlier one's too. */
+  readonly ipv4: string | undefined;
+}
+
 /**
  * Keeps the {@link Environment} of a plain substrate true by looking at the host at intervals. Network change is
  * normal: nothing here fails because an interface has come or gone.
@@ -34,6 +40,8 @@ export class InterfaceWatch {
   /** Told of every look at the host, changed or not: an interface may have been re-created in between. */
   readonly #lookers = new Set<() => void>();
   #host: readonly HostInterface[];
+  /** Made at a look, not when asked for: every multicast that leaves asks. */
+  #chosen: readonly ChosenInterface[] = [];
   /** Interfaces whose IPv4 subnet is an earlier one's too. */
   #ambiguous: ReadonlySet<string> = new Set();
   /** Addresses that were asked about, as written, and whether they are this host's. */
@@ -59,7 +67,7 @@ export class InterfaceWatch {
     }
     const host = platform.list();
     this.#host = host;
-    const [shared] = this.#judgeSubnets();
+    const [shared] = this.#choose();
     if (shared && options.chosen && !options.lenient) {
       const { first, second, subnet } = shared;
       throw new SubstrateError(
@@ -79,13 +87,8 @@ export class InterfaceWatch {
   }
 
   /** The chosen interfaces of the host, each with the IPv4 address it can be used by. */
-  get chosen(): readonly (HostInterface & { readonly ipv4: string | undefined })[] {
-    return this.#host
-      .filter((item) => this.#isChosen(item))
-      .map((item) => {
-        const ipv4 = this.#ambiguous.has(item.name) ? undefined : item.networks[0]?.split('/')[0];
-        return { ...item, ipv4 };
-      });
+  get chosen(): readonly ChosenInterface[] {
+    return this.#chosen;
   }
 
   /** How many chosen interfaces cannot be used for IPv4 because another one is on their subnet. */
@@ -135,7 +138,7 @@ export class InterfaceWatch {
     const host = this.#platform.list();
     this.#host = host;
     this.#own.clear();
-    this.#judgeSubnets();
+    this.#choose();
     const environment = this.#describe(host);
     const fingerprint = JSON.stringify(environment);
     const changed = fingerprint !== this.#fingerprint;
@@ -161,10 +164,15 @@ export class InterfaceWatch {
     this.#timer = this.#clock.setTimeout(() => this.look(), wait);
   }
 
-  #judgeSubnets(): ReturnType<typeof sharedSubnets> {
-    if (!this.#options.ipv4) return [];
-    const shared = sharedSubnets(this.#inOrder(this.#host.filter((item) => this.#isChosen(item))));
+  /** Finds the chosen interfaces of the host, and returns those of them that share an IPv4 subnet. */
+  #choose(): ReturnType<typeof sharedSubnets> {
+    const chosen = this.#host.filter((item) => this.#isChosen(item));
+    const shared = this.#options.ipv4 ? sharedSubnets(this.#inOrder(chosen)) : [];
     this.#ambiguous = new Set(shared.map(({ second }) => second));
+    this.#chosen = chosen.map((item) => {
+      const ipv4 = this.#ambiguous.has(item.name) ? undefined : item.networks[0]?.split('/')[0];
+      return { ...item, ipv4 };
+    });
     return shared;
   }
 

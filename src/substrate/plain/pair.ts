@@ -2,6 +2,7 @@ import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import type { Clock } from '../../runtime/clock.js';
 import { SubstrateError } from '../types.js';
+import type { ChosenInterface } from './interfaces.js';
 import type { PlainSettings } from './options.js';
 import { wrapError } from './platform.js';
 import { closeServer, closeSocket, openIpv4SendSocket, openSendSocket, openServer } from './sockets.js';
@@ -18,14 +19,7 @@ const TENTATIVE_PATIENCE_MS = 2500;
 const HEADERS = { ipv6: 48, ipv4: 28 } as const;
 
 /** The interface of a pair as it is now. */
-export interface PairLink {
-  readonly mtu: number;
-  /** It has a link-local address, or is about to have one. */
-  readonly ipv6: boolean;
-  /** The IPv4 address multicasts leave from; undefined: none, or its subnet is another interface's too. */
-  readonly ipv4: string | undefined;
-  readonly tentative: boolean;
-}
+export type PairLink = Pick<ChosenInterface, 'mtu' | 'linkLocal' | 'tentative' | 'ipv4'>;
 
 interface Sockets {
   readonly ipv6: UdpSocket | undefined;
@@ -34,6 +28,11 @@ interface Sockets {
 }
 
 type Family = 'ipv6' | 'ipv4';
+/** In the order in which they are tried. */
+type Families = readonly [Family, ...Family[]];
+const BOTH: Families = ['ipv6', 'ipv4'];
+const IPV6: Families = ['ipv6'];
+const IPV4: Families = ['ipv4'];
 
 /**
  * The sending half of one interface: UDP sockets of both families and a TCP listener on one port number (RFC 8990
@@ -111,73 +110,112 @@ export class SendPair {
    * Sends one datagram to the group. By every family asked for, or else by IPv6 where the interface speaks it and
    * by IPv4 where it does not: a node that hears both would otherwise get everything twice.
    */
-  async multicast(bytes: Uint8Array, isOpen: () => boolean): Promise<void> {
+  multicast(bytes: Uint8Array, isOpen: () => boolean): Promise<void> {
     const link = this.#link();
     const families = this.#familiesFor(link);
-    this.#checkSize(bytes, link, families);
+    const refused = isOpen() ? this.#tooBig(bytes, link, families) : closed();
+    if (refused) return Promise.reject(refused);
     const copy = Buffer.from(bytes);
-    const { sends } = this.#settings;
+    return new Promise((resolve, reject) => {
+      // This is a relay's way: nearly always the first family takes it at once, and nothing more is to be done.
+      this.#send(families[0], copy, (error) => {
+        if (!error && this.#isEnough(families)) resolve();
+        else this.#goOn(families, copy, isOpen, error).then(resolve, reject);
+      });
+    });
+  }
+
+  /** After the first try by the first family: tries again, and goes on to the next. */
+  async #goOn(
+    families: Families,
+    bytes: Buffer,
+    isOpen: () => boolean,
+    first: NodeJS.ErrnoException | null,
+  ): Promise<void> {
     const errors: SubstrateError[] = [];
     for (const family of families) {
-      const error = await this.#sendBy(family, copy, isOpen);
+      const tried = family === families[0] ? first : await this.#try(family, bytes, isOpen);
+      const error = tried && (await this.#insist(family, bytes, isOpen, tried));
       if (error?.kind === 'local' || error?.kind === 'too-big') throw error;
       if (error) errors.push(error);
-      else if (sends === 'first') return;
+      else if (this.#settings.sends === 'first') return;
     }
     if (errors.length === families.length) throw errors[0]!;
   }
 
-  #familiesFor(link: PairLink | undefined): Family[] {
+  #familiesFor(link: PairLink | undefined): Families {
     const { receives } = this.#settings;
-    const has = { ipv6: link?.ipv6 === true, ipv4: link?.ipv4 !== undefined };
-    const families = (['ipv6', 'ipv4'] as const).filter((family) => receives[family] && has[family]);
-    if (families.length > 0) return families;
+    // A link-local address is there, or about to be.
+    const ipv6 = receives.ipv6 && link !== undefined && (link.linkLocal !== undefined || link.tentative);
+    const ipv4 = receives.ipv4 && link?.ipv4 !== undefined;
+    if (ipv6) return ipv4 ? BOTH : IPV6;
+    if (ipv4) return IPV4;
     // Nothing is known to be there; the stack may know better, and if not, it says why.
-    return receives.ipv6 ? ['ipv6'] : ['ipv4'];
+    return receives.ipv6 ? IPV6 : IPV4;
   }
 
-  #checkSize(bytes: Uint8Array, link: PairLink | undefined, families: readonly Family[]): void {
-    if (!link) return;
-    // Never fragmented (RFC 8990 §2.5.3): every copy has to fit into one packet of this link.
-    const copies = this.#settings.sends === 'first' ? families.slice(0, 1) : families;
-    const most = Math.min(...copies.map((family) => link.mtu - HEADERS[family]));
-    if (bytes.length > most) {
-      throw new SubstrateError(
-        'too-big',
-        `datagram of ${bytes.length} bytes, ${this.interfaceName} carries ${most}`,
-      );
-    }
+  #isEnough(families: Families): boolean {
+    return families.length === 1 || this.#settings.sends === 'first';
   }
 
-  async #sendBy(family: Family, bytes: Buffer, isOpen: () => boolean): Promise<SubstrateError | undefined> {
+  /** Never fragmented (RFC 8990 §2.5.3): every copy has to fit into one packet of this link. */
+  #tooBig(
+    { length }: Uint8Array,
+    link: PairLink | undefined,
+    families: Families,
+  ): SubstrateError | undefined {
+    if (!link) return undefined;
+    // IPv6 is first, and has the longer headers: where its copy fits, the other does.
+    const most = link.mtu - HEADERS[families[0]];
+    if (length <= most) return undefined;
+    return new SubstrateError(
+      'too-big',
+      `datagram of ${length} bytes, ${this.interfaceName} carries ${most}`,
+    );
+  }
+
+  /** Tries again for as long as that is hopeful. Undefined: it has left after all. */
+  async #insist(
+    family: Family,
+    bytes: Buffer,
+    isOpen: () => boolean,
+    first: NodeJS.ErrnoException,
+  ): Promise<SubstrateError | undefined> {
     const giveUpAt = this.#clock.now() + TENTATIVE_PATIENCE_MS;
+    let error: NodeJS.ErrnoException | null = first;
     for (;;) {
-      if (!isOpen()) return new SubstrateError('local', 'the pair is closed');
-      const error = await this.#send(family, bytes);
       if (!error) return undefined;
       const hopeful =
         error.code === 'EADDRNOTAVAIL' && this.#clock.now() < giveUpAt && this.#link()?.tentative === true;
       if (!hopeful) return wrapError(error, `multicast on ${this.interfaceName}`);
       await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, TENTATIVE_RETRY_MS));
+      error = await this.#try(family, bytes, isOpen);
     }
   }
 
-  #send(family: Family, bytes: Buffer): Promise<NodeJS.ErrnoException | null> {
+  #try(family: Family, bytes: Buffer, isOpen: () => boolean): Promise<NodeJS.ErrnoException | null> {
+    if (!isOpen()) return Promise.resolve(closed());
+    return new Promise((resolve) => this.#send(family, bytes, resolve));
+  }
+
+  #send(family: Family, bytes: Buffer, done: (error: NodeJS.ErrnoException | null) => void): void {
     const { port, group, group4 } = this.#settings;
     const socket = this.#sockets[family]!;
-    return new Promise((resolve) => {
-      if (family === 'ipv6') return socket.send(bytes, port, group, resolve);
-      try {
-        // The source address goes with the interface, and is kept by the socket after the interface has lost it.
-        const address = this.#link()?.ipv4;
-        if (address === undefined) {
-          return resolve(Object.assign(new Error('no IPv4 address'), { code: 'ENETUNREACH' }));
-        }
-        socket.setMulticastInterface(address);
-      } catch (error) {
-        return resolve(error as NodeJS.ErrnoException);
+    if (family === 'ipv6') return socket.send(bytes, port, group, done);
+    try {
+      // The source address goes with the interface, and is kept by the socket after the interface has lost it.
+      const address = this.#link()?.ipv4;
+      if (address === undefined) {
+        return done(Object.assign(new Error('no IPv4 address'), { code: 'ENETUNREACH' }));
       }
-      socket.send(bytes, port, group4, resolve);
-    });
+      socket.setMulticastInterface(address);
+    } catch (error) {
+      return done(error as NodeJS.ErrnoException);
+    }
+    socket.send(bytes, port, group4, done);
   }
+}
+
+function closed(): SubstrateError {
+  return new SubstrateError('local', 'the pair is closed');
 }

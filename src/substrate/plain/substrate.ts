@@ -17,7 +17,7 @@ import {
   type Target,
 } from '../types.js';
 import { Connector } from './connector.js';
-import { InterfaceWatch } from './interfaces.js';
+import { InterfaceWatch, type ChosenInterface } from './interfaces.js';
 import { Ipv4Group } from './ipv4-group.js';
 import { settle, type PlainOptions, type PlainSettings } from './options.js';
 import { SendPair, type PairLink } from './pair.js';
@@ -107,7 +107,7 @@ class PlainSubstrate implements Substrate {
       onError: (error) => holder.owned && this.#socketFailed(holder.owned, error),
       group4: this.#group4,
       has: () => {
-        const found = this.#watch.chosen.find((item) => item.name === interfaceName);
+        const found = this.#find(interfaceName);
         return { ipv6: found?.linkLocal !== undefined, ipv4: found?.ipv4 !== undefined };
       },
     });
@@ -202,15 +202,14 @@ class PlainSubstrate implements Substrate {
 
   /** The interface of a pair; while an address is tentative, the host is asked anew each time. */
   #linkOf(name: string): PairLink | undefined {
-    const find = () => this.#watch.chosen.find((item) => item.name === name);
-    let found = find();
-    if (found?.tentative) {
-      this.#watch.look();
-      found = find();
-    }
-    if (!found) return undefined;
-    const { mtu, linkLocal, tentative, ipv4 } = found;
-    return { mtu, ipv6: linkLocal !== undefined || tentative, ipv4, tentative };
+    const found = this.#find(name);
+    if (!found?.tentative) return found;
+    this.#watch.look();
+    return this.#find(name);
+  }
+
+  #find(name: string): ChosenInterface | undefined {
+    return this.#watch.chosen.find((item) => item.name === name);
   }
 
   #accept(socket: Socket, onStream: (stream: Stream) => void): void {
