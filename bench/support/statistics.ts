@@ -32,6 +32,14 @@ export function latencies(values: Iterable<number>): { p50Ms: number; p99Ms: num
   return { p50Ms: round(quantile(sorted, 0.5), 4), p99Ms: round(quantile(sorted, 0.99), 4) };
 }
 
+/** Latencies that come first of all, before V8 has compiled what they need. */
+const COLD = 300;
+
+/** Median of the first, in the order in which they were measured. */
+export const cold = (values: readonly number[]): { coldP50Ms: number } => ({
+  coldP50Ms: round(median(values.slice(0, COLD)), 4),
+});
+
 /** How often each failure happened, by name. */
 export class Reasons {
   readonly #counts = new Map<string, number>();
