@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Result, Summary } from '../support/result.js';
-import { significant } from '../support/statistics.js';
+import { percent, significant } from '../support/statistics.js';
 import { replaceBetween, table } from './markdown.js';
 import { plots } from './plots.js';
 import { root, type Results } from './results.js';
@@ -34,13 +34,24 @@ function row(result: Result): string[] {
     `${significant(result.ratio)}${result.ratioInterval ? `, 95 %: ${result.ratioInterval.join(' … ')}` : ''}`,
     `${result.failures}`,
     prototype ? `${value(prototype, measure)}, ${prototype.failures} failures` : '',
+    result.stolen === undefined ? '' : percent(result.stolen),
     others(result),
   ];
 }
 
 function section(name: string, results: readonly Result[]): string {
   const questions = [...new Set(results.map(({ question }) => question))];
-  const head = ['run', 'measure', 'engine', 'floor', 'ratio', 'failures', 'prototype', 'engine, also'];
+  const head = [
+    'run',
+    'measure',
+    'engine',
+    'floor',
+    'ratio',
+    'failures',
+    'prototype',
+    'stolen',
+    'engine, also',
+  ];
   // No column for what nobody measured.
   const rows = results.map(row);
   const used = head.map((_, column) => rows.some((cells) => cells[column] !== ''));
@@ -57,7 +68,7 @@ export function body(results: Results): string {
     `Measured on ${results.date}: Node ${results.node}, ${results.cpus} cores, ${labs}.` +
       (results.quick ? ' A quick run: a look, no measurement.' : '') +
       (results.missing.length > 0 ? ` Could not run: ${results.missing.join(', ')}.` : ''),
-    'Medians, in brackets the smallest and the largest of the repeats; `ratio` is engine to floor, the median of the turns.',
+    'Medians, in brackets the smallest and the largest of the repeats; `ratio` is engine to floor, the median of the turns; `stolen` the share of the processor time wanted that the host of a virtual machine gave to others.',
     targetTable(results.results),
     ...pictures,
     ...names.map((name) =>

@@ -4,6 +4,7 @@ import { UsageError } from './options.js';
 import { progress } from './program.js';
 import { toText, type Result, type Sample } from './result.js';
 import { significant } from './statistics.js';
+import { stolenShare, ticks } from './stolen.js';
 
 export type Contenders = Readonly<Record<string, () => Promise<Sample>>>;
 
@@ -54,7 +55,10 @@ export async function runBenchmark<T extends { readonly json: boolean }>(work: {
   try {
     const options = work.parse();
     const lab = openLab(work.nodes?.(options) ?? 2);
-    const results = await work.measure(lab, options);
+    const before = ticks();
+    const measured = await work.measure(lab, options);
+    const stolen = stolenShare(before, ticks());
+    const results = measured.map((result) => ({ ...result, stolen }));
     print(results, options.json);
     return exitCode(results);
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What a benchmark reports: one object, the same for all, and its form on the terminal. */
 import { availableParallelism } from 'node:os';
-import { median, round, significant, spread } from './statistics.js';
+import { median, percent, round, significant, spread } from './statistics.js';
 
 /** One run of one contender. */
 export interface Sample {
@@ -50,6 +50,8 @@ export interface Result {
   readonly floorRun: Summary;
   /** The Python prototype with the same work, where it was measured. */
   readonly prototype?: Summary | undefined;
+  /** Share of the processor time wanted that a virtual machine's host gave to others (`stolen.ts`). */
+  readonly stolen?: number | undefined;
   /** Of an overload: calls rejected, by code, and what the responder's engine counted. */
   readonly refusals?: Readonly<Record<string, number>>;
   readonly counters?: Readonly<Record<string, number>>;
@@ -130,7 +132,8 @@ export function toText(result: Result): string {
   return [
     `Question: ${result.question}`,
     `${result.benchmark}, ${[result.variant, ...settings].filter((part) => part !== '').join(', ')}; ` +
-      `${result.repeats} repeats, ${result.lab}, Node ${result.node}, ${result.cpus} cores`,
+      `${result.repeats} repeats, ${result.lab}, Node ${result.node}, ${result.cpus} cores` +
+      (result.stolen ? `, ${percent(result.stolen)} of their time had by others` : ''),
     `engine     ${describe(result.engine, result.measure)}`,
     `floor      ${describe(result.floorRun, result.measure)}`,
     ...(result.prototype ? [`prototype  ${describe(result.prototype, result.measure)}`] : []),

@@ -26,6 +26,9 @@ export function significant(value: number): number {
   return round(value, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
 }
 
+/** A share as text: `12 %`. */
+export const percent = (share: number): string => `${significant(share * 100)} %`;
+
 /** p50 and p99 of latencies in any order. */
 export function latencies(values: Iterable<number>): { p50Ms: number; p99Ms: number } {
   const sorted = Float64Array.from(values).sort();
