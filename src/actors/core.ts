@@ -17,7 +17,7 @@ import type { Environment, Security, Substrate } from '../substrate/types.js';
 import type { MachineForm } from './compiled-machine.js';
 import { CoreClients } from './core-clients.js';
 import type { Announcement, BoundPort, Datagrams, FromCore, ToCore } from './core-protocol.js';
-import { datagramCount, datagramsOf } from './datagram-batch.js';
+import { datagramCount, datagramsForm, datagramsOf } from './datagram-batch.js';
 import { addressBytes, Discoveries } from './discoveries.js';
 import { DiscoveryPorts } from './discovery-ports.js';
 import { DiscoveryRelays } from './discovery-relays.js';
@@ -218,6 +218,7 @@ export class Core {
   attachListener(raw: unknown): void {
     this.#listener?.close();
     this.#listener = new DataPort<never, Datagrams>(this.#options.toEndpoint(raw), this.#options.clock, {
+      unpack: datagramsForm.unpack,
       countOf: datagramCount,
       onEvents: (batches) => {
         for (const batch of batches) {

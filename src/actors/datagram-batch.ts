@@ -33,6 +33,21 @@ function indexOf(sources: DatagramSource[], source: DatagramSource): number {
   return sources.push(source) - 1;
 }
 
+type Packed = readonly [bytes: Uint8Array, interfaceName: string, address: string, port: number];
+
+/** How they go to another thread: one alone as a list of its fields (see `session-wire.ts`). */
+export const datagramsForm = {
+  pack: (datagrams: Datagrams): Packed | DatagramBatch =>
+    'entries' in datagrams
+      ? datagrams
+      : [datagrams.bytes, datagrams.interface, datagrams.address, datagrams.port],
+  unpack: (packed: unknown): Datagrams => {
+    if (!Array.isArray(packed)) return packed as DatagramBatch;
+    const [bytes, name, address, port] = packed as unknown as Packed;
+    return { bytes, interface: name, address, port };
+  },
+};
+
 /** How many there are. */
 export function datagramCount(datagrams: Datagrams): number {
   return 'entries' in datagrams ? datagrams.entries.length / 2 : 1;

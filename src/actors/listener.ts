@@ -12,7 +12,7 @@ import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
 import { bindingMachine, type BindingPort } from './binding.js';
 import type { BoundPort, Datagrams } from './core-protocol.js';
-import { RecentSources, takeBatch } from './datagram-batch.js';
+import { datagramsForm, RecentSources, takeBatch } from './datagram-batch.js';
 import { DatagramQueue } from './datagram-queue.js';
 import type { ListenerLimits } from './limits.js';
 import { census, leaves, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
@@ -81,6 +81,7 @@ export class Listener {
     this.#handler?.close();
     this.#handler = new DataPort<Datagrams, never>(this.#options.toEndpoint(raw), this.#options.clock, {
       window: this.#options.limits.handlerWindow,
+      pack: datagramsForm.pack,
       onEvents: () => undefined,
       onCredit: () => this.#pass(),
     });

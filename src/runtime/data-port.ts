@@ -1,13 +1,11 @@
 import type { Clock } from './clock.js';
 import type { Endpoint } from './endpoint.js';
 
-/** What travels on the wire between two data ports: events of one turn, and how many of the peer's were handled. */
-interface Batch<T> {
-  readonly events: readonly T[];
-  readonly handled: number;
-  /** The sender's window, so that the other end confirms in time for it. */
-  readonly window?: number;
-}
+/**
+ * What travels on the wire between two data ports: events of one turn, how many of the peer's were handled, and the
+ * sender's window, so that the other end confirms in time for it. A list, for an object costs a third more to clone.
+ */
+type Batch<T> = readonly [events: readonly T[], handled: number, window?: number];
 
 /** Events under way unhandled, unless said otherwise. */
 const DEFAULT_WINDOW = 1024;
@@ -133,31 +131,31 @@ export class DataPort<Out, In> {
     const { pack } = this.#options;
     const queue = this.#queue ?? [];
     const events: readonly unknown[] = pack && this.#crosses ? queue.map(pack) : queue;
-    const batch: Batch<unknown> = { events, handled: this.#toConfirm, window: this.#window };
+    const batch: Batch<unknown> = [events, this.#toConfirm, this.#window];
     this.#queue = undefined;
     this.#toConfirm = 0;
     if (ownTurn && this.#endpoint.postInOwnTurn) this.#endpoint.postInOwnTurn(batch);
     else this.#endpoint.postMessage(batch);
   }
 
-  #receive(batch: Batch<unknown>): void {
+  #receive([all, handled, window]: Batch<unknown>): void {
     if (this.#closed) return;
-    if (batch.handled > 0) {
-      this.#unhandled -= batch.handled;
+    if (handled > 0) {
+      this.#unhandled -= handled;
       if (this.#congested && this.#unhandled <= this.#window / 2) {
         this.#congested = false;
         this.#options.onCredit?.();
       }
     }
-    if (batch.events.length === 0) return;
+    if (all.length === 0) return;
     const { countOf, unpack } = this.#options;
-    const events = (unpack && this.#crosses ? batch.events.map(unpack) : batch.events) as readonly In[];
+    const events = (unpack && this.#crosses ? all.map(unpack) : all) as readonly In[];
     this.#options.onEvents(events);
     if (!countOf) this.#toConfirm += events.length;
     else for (const event of events) this.#toConfirm += countOf(event);
     // Confirmations ride on our own events; alone they are sent only when the peer could come to need them. Its
     // window counts for that, not ours: with a smaller one it would wait for ever.
-    this.#peerWindow = batch.window ?? this.#peerWindow;
+    this.#peerWindow = window ?? this.#peerWindow;
     if (this.#toConfirm >= this.#peerWindow / 4) this.#scheduleFlush();
   }
 

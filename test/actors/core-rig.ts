@@ -10,14 +10,13 @@ import { weightOf } from '../../src/actors/core-protocol.js';
 import type {
   AnnouncedListener,
   BoundPort,
-  Datagrams,
   DatagramEvent,
   FloodPair,
   FloodRecord,
   FromCore,
   ToCore,
 } from '../../src/actors/core-protocol.js';
-import { datagramCount, datagramsOf } from '../../src/actors/datagram-batch.js';
+import { datagramCount, datagramsForm, datagramsOf } from '../../src/actors/datagram-batch.js';
 import type { FloodCall } from '../../src/actors/floods.js';
 import { DEFAULT_LIMITS, type Limits } from '../../src/actors/limits.js';
 import { Listener } from '../../src/actors/listener.js';
@@ -196,7 +195,7 @@ export class SlowHandler {
     private readonly endpoint: Endpoint,
   ) {
     endpoint.onMessage((message) => {
-      for (const batch of (message as { events: Datagrams[] }).events) {
+      for (const batch of (message as [unknown[]])[0].map(datagramsForm.unpack)) {
         this.datagrams.push(...datagramsOf(batch));
         this.batches.push(datagramCount(batch));
       }
@@ -209,7 +208,7 @@ export class SlowHandler {
   }
 
   async confirm(handled: number): Promise<void> {
-    this.endpoint.postMessage({ events: [], handled });
+    this.endpoint.postMessage([[], handled]);
     await this.rig.clock.settle();
   }
 }
@@ -414,18 +413,18 @@ export class LazyFloodClient {
     private readonly endpoint: Endpoint,
   ) {
     endpoint.onMessage((batch) => {
-      for (const event of (batch as { events: FromCore[] }).events) {
+      for (const event of (batch as [FromCore[]])[0]) {
         if (event.t === 'floods') this.told.push(event.entries);
       }
     });
   }
 
   watch(objective: string): void {
-    this.endpoint.postMessage({ events: [{ t: 'flood.watch', call: 1, objective }], handled: 0 });
+    this.endpoint.postMessage([[{ t: 'flood.watch', call: 1, objective }], 0]);
   }
 
   async confirm(handled: number): Promise<void> {
-    this.endpoint.postMessage({ events: [], handled });
+    this.endpoint.postMessage([[], handled]);
     await this.rig.clock.settle();
   }
 }

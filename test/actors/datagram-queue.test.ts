@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { DatagramSource } from '../../src/actors/core-protocol.js';
-import { datagramCount, datagramsOf, RecentSources, takeBatch } from '../../src/actors/datagram-batch.js';
+import {
+  datagramCount,
+  datagramsForm,
+  datagramsOf,
+  RecentSources,
+  takeBatch,
+} from '../../src/actors/datagram-batch.js';
 import { DatagramQueue } from '../../src/actors/datagram-queue.js';
 
 const near: DatagramSource = { interface: 'l1', address: 'fe80::1', port: 1 };
@@ -127,4 +133,14 @@ describe('a batch', () => {
     expect(new Set(all.map((source) => sources.of(source))).size).toBe(4);
     expect(all.map((source) => sources.of(source))).toEqual(all);
   });
+});
+
+test('one that comes alone travels as a list of its fields, several as the batch they are', () => {
+  const alone = { bytes: Uint8Array.of(1, 2), interface: 'l1', address: 'fe80::1', port: 7017 };
+  const packed = datagramsForm.pack(alone);
+  expect(packed).toEqual([Uint8Array.of(1, 2), 'l1', 'fe80::1', 7017]);
+  expect(datagramsForm.unpack(structuredClone(packed))).toEqual(alone);
+  expect([datagramCount(alone), [...datagramsOf(alone)]]).toEqual([1, [alone]]);
+  const batch = { bytes: Uint8Array.of(1, 2), entries: Uint32Array.of(2, 0), sources: [alone] };
+  expect(datagramsForm.unpack(datagramsForm.pack(batch))).toBe(batch);
 });

@@ -187,11 +187,11 @@ export class Client {
   ) {
     if (options.holdEvents) {
       endpoint.onMessage((batch) => {
-        for (const event of (batch as { events: FromSessions[] }).events) this.#receive(event);
+        for (const event of (batch as [FromSessions[]])[0]) this.#receive(event);
       });
-      this.release = (handled) => endpoint.postMessage({ events: [], handled });
+      this.release = (handled) => endpoint.postMessage([[], handled]);
       this.#port = {
-        send: (event: ToSessions) => endpoint.postMessage({ events: [event], handled: 0 }),
+        send: (event: ToSessions) => endpoint.postMessage([[event], 0]),
       } as never;
       return;
     }

@@ -7,6 +7,11 @@ interface Batch {
   readonly handled: number;
 }
 
+const read = (message: unknown): Batch => {
+  const [events, handled] = message as [unknown[], number];
+  return { events, handled };
+};
+
 /** An endpoint that notes what is posted through it. */
 function tapped(endpoint: Endpoint): { endpoint: Endpoint; posted: Batch[] } {
   const posted: Batch[] = [];
@@ -14,7 +19,7 @@ function tapped(endpoint: Endpoint): { endpoint: Endpoint; posted: Batch[] } {
     posted,
     endpoint: {
       postMessage: (message, transfer) => {
-        posted.push(structuredClone(message) as Batch);
+        posted.push(read(structuredClone(message)));
         endpoint.postMessage(message, transfer);
       },
       onMessage: (handler) => endpoint.onMessage(handler),
@@ -67,7 +72,7 @@ function silent(window: number) {
   const [near, far] = inlinePair(clock, { clone: true });
   const got: unknown[] = [];
   let credits = 0;
-  far.onMessage((batch) => got.push(...(batch as Batch).events));
+  far.onMessage((batch) => got.push(...read(batch).events));
   const port = new DataPort<number, never>(near, clock, {
     onEvents: () => undefined,
     onCredit: () => credits++,
@@ -81,7 +86,7 @@ function silent(window: number) {
       return credits;
     },
     confirm: async (handled: number) => {
-      far.postMessage({ events: [], handled });
+      far.postMessage([[], handled]);
       await clock.settle();
     },
   };
