@@ -1,9 +1,9 @@
 /**
  * The multicast listener of an engine: one receive socket per interface, and the only reader of the group. It
  * scans and bounds what arrives, drops the engine's own looped-back copies, and passes the rest on as batches of
- * raw bytes. It never waits for the handler: discovery and floods stand in separate bounded queues, so that a
- * storm of one cannot starve the other, and what finds its queue full is dropped and counted. The queues are memory
- * of a fixed size, taken at start (`datagram-queue.ts`).
+ * raw bytes, one that comes alone by itself. It never waits for the handler: discovery and floods stand in separate
+ * bounded queues, so that a storm of one cannot starve the other, and what finds its queue full is dropped and
+ * counted. The queues are memory of a fixed size, taken at start (`datagram-queue.ts`).
  */
 import type { AnyActor } from 'xstate';
 import { copyOf, multicastKind } from '../protocol/index.js';
@@ -219,18 +219,21 @@ export class Listener {
 
   #enqueue(name: QueueName, datagram: Datagram): void {
     // Where they come one by one, nothing is gained by waiting for more.
-    if (!(this.#sparse && !this.#passing && this.#passAlone(datagram))) {
-      const queue = this.#queues[name];
-      const source = this.#sources.of(datagram);
-      if (!queue.push(datagram.bytes, source)) {
-        // One turn may bring more than a queue holds; what the handler has credit for makes room.
-        this.#pass();
-        if (!queue.push(datagram.bytes, source)) return this.#counters.add(QUEUE_FULL[name]);
-      }
-    }
+    const hasPassed = this.#sparse && !this.#passing && this.#passAlone(datagram);
+    if (!hasPassed && !this.#wait(name, datagram)) return this.#counters.add(QUEUE_FULL[name]);
     if (this.#passing) return;
     this.#passing = true;
     this.#options.clock.defer(this.#turnEnds);
+  }
+
+  /** Into its queue; false if there is no room. */
+  #wait(name: QueueName, datagram: Datagram): boolean {
+    const queue = this.#queues[name];
+    const source = this.#sources.of(datagram);
+    if (queue.push(datagram.bytes, source)) return true;
+    // One turn may bring more than a queue holds; what the handler has credit for makes room.
+    this.#pass();
+    return queue.push(datagram.bytes, source);
   }
 
   readonly #turnEnds = (): void => {
