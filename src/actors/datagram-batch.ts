@@ -2,7 +2,6 @@
  * How datagrams travel from the listener to the core: many in one piece of memory, in turn from two queues; one that comes
  * alone by itself.
  */
-import { unpacking, type Form } from '../runtime/index.js';
 import type { DatagramBatch, DatagramEvent, Datagrams, DatagramSource } from './core-protocol.js';
 import type { DatagramQueue } from './datagram-queue.js';
 
@@ -40,17 +39,16 @@ function indexOf(sources: DatagramSource[], source: DatagramSource): number {
 type Packed = readonly [bytes: Uint8Array, interfaceName: string, address: string, port: number];
 
 /** How they go to another thread: one alone as a list of its fields (see `session-wire.ts`). */
-export const datagramsForm: Form<Datagrams> = {
-  pack: (datagrams): Packed | DatagramBatch =>
+export const datagramsForm = {
+  pack: (datagrams: Datagrams): Packed | DatagramBatch =>
     'entries' in datagrams
       ? datagrams
       : [datagrams.bytes, datagrams.interface, datagrams.address, datagrams.port],
-  unpack: unpacking(([bytes, name, address, port]: Packed): Datagrams => ({
-    bytes,
-    interface: name,
-    address,
-    port,
-  })),
+  unpack: (packed: unknown): Datagrams => {
+    if (!Array.isArray(packed)) return packed as DatagramBatch;
+    const [bytes, name, address, port] = packed as unknown as Packed;
+    return { bytes, interface: name, address, port };
+  },
 };
 
 /** How many there are. */

@@ -4,8 +4,19 @@
  * the object it is. See `session-protocol.ts` for what the fields are.
  */
 import type { Target } from '../substrate/types.js';
-import { unpacking, type Form } from '../runtime/index.js';
 import type { Answer, FromSessions, ToSessions } from './session-protocol.js';
+
+/** How a data port's events travel: made by `pack` at one end, undone by `unpack` at the other. */
+interface Form<Event> {
+  readonly pack: (event: Event) => unknown;
+  readonly unpack: (packed: unknown) => Event;
+}
+
+/** Undoes what was packed; what was not is taken as it is. */
+const unpacking =
+  <Fields, Event>(unpack: (fields: Fields) => Event) =>
+  (packed: unknown): Event =>
+    Array.isArray(packed) ? unpack(packed as Fields) : (packed as Event);
 
 type Step = Extract<ToSessions, { t: 'step' }>;
 

@@ -29,18 +29,6 @@ export interface DataPortOptions<Out, In> {
   readonly countOf?: (event: In) => number;
 }
 
-/** How a data port's events travel: made by `pack` at one end, undone by `unpack` at the other. */
-export interface Form<Event> {
-  readonly pack: (event: Event) => unknown;
-  readonly unpack: (packed: unknown) => Event;
-}
-
-/** Undoes what was packed as a list of fields; what was not is taken as it is. */
-export const unpacking =
-  <Fields, Event>(unpack: (fields: Fields) => Event) =>
-  (packed: unknown): Event =>
-    Array.isArray(packed) ? unpack(packed as Fields) : (packed as Event);
-
 /**
  * A message channel with flow control. MessagePorts are unbounded, so every data port counts: events are sent in
  * one batch per turn, the other end says how many it has handled, and the difference is limited by a window. The

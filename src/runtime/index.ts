@@ -5,7 +5,7 @@
 export { loading, type Clock, type RandomFill, type TimerId } from './clock.js';
 export type { Endpoint, Transferable } from './endpoint.js';
 export { Counters } from './counters.js';
-export { DataPort, unpacking, type DataPortOptions, type Form } from './data-port.js';
+export { DataPort, type DataPortOptions } from './data-port.js';
 export { NumberTable } from './number-table.js';
 export { InlineEndpoint, inlinePair } from './inline-endpoint.js';
 export type * from './watcher.js';
