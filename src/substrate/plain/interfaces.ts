@@ -66,6 +66,7 @@ export class InterfaceWatch {
       }
     }
     const host = platform.list();
+    if (!host) throw new SubstrateError('local', 'no file descriptor is left to look at the interfaces');
     this.#host = host;
     const [shared] = this.#choose();
     if (shared && options.chosen && !options.lenient) {
@@ -132,10 +133,12 @@ export class InterfaceWatch {
     return found;
   }
 
-  /** Looks at the host now. */
+  /** Looks at the host now, if it can be looked at. */
   look(): void {
     this.#clock.clearTimeout(this.#timer);
     const host = this.#platform.list();
+    // What was there at the last look is the best that is known until the next.
+    if (!host) return this.#schedule(this.#host);
     this.#host = host;
     this.#own.clear();
     this.#choose();

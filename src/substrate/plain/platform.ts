@@ -4,14 +4,17 @@
  */
 import type { Socket as UdpSocket } from 'node:dgram';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { networkInterfaces, platform } from 'node:os';
+import { constants, networkInterfaces, platform } from 'node:os';
 import { plainAddress } from '../own-address.js';
 import { SubstrateError, type InterfaceInfo } from '../types.js';
 
 /** What a platform must tell about the host. */
 export interface Platform {
-  /** Every interface that is up, `lo` too, with the addresses that can be used now. */
-  list(): HostInterface[];
+  /**
+   * Every interface that is up, `lo` too, with the addresses that can be used now. Undefined: it cannot be told now, for
+   * no file descriptor is left.
+   */
+  list(): HostInterface[] | undefined;
   /** Index of an interface that exists, up or down; undefined if there is none of that name. */
   indexOf(name: string): number | undefined;
   /** Datagrams dropped by the stack because this socket's buffer was full. */
@@ -53,9 +56,11 @@ const TENTATIVE = 0x40;
 const MINIMUM_MTU = 1280;
 
 const linux: Platform = {
-  list(): HostInterface[] {
+  list(): HostInterface[] | undefined {
     const { unusable, tentative } = addressesInDoubt();
-    return Object.entries(networkInterfaces()).flatMap(([name, entries]) => {
+    const found = interfacesNow();
+    if (!found) return undefined;
+    return Object.entries(found).flatMap(([name, entries]) => {
       const flags = interfaceFlags(name);
       const index = this.indexOf(name);
       if (!entries || flags === undefined || index === undefined) return []; // gone since it was listed
@@ -91,6 +96,19 @@ const linux: Platform = {
     return 0;
   },
 };
+
+/** Asking takes a socket; undefined if there is no descriptor for one. */
+function interfacesNow(): ReturnType<typeof networkInterfaces> | undefined {
+  try {
+    return networkInterfaces();
+  } catch (error) {
+    // Of the error of libuv, which gives the system's number as it is.
+    const { errno } = (error as { readonly info?: { readonly errno?: number } }).info ?? {};
+    const { EMFILE, ENFILE } = constants.errno;
+    if (errno !== undefined && [EMFILE, ENFILE].includes(Math.abs(errno))) return undefined;
+    throw error;
+  }
+}
 
 /**
  * os.networkInterfaces lists an address while it is still tentative, and sending from it fails with EADDRNOTAVAIL
