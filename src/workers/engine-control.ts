@@ -98,6 +98,7 @@ export interface ThreadStatus {
   readonly name: string;
   /** 0 when the actors run in the calling thread. */
   readonly threadId: number;
+  /** Of its supervision: `running` when it does all it is to do, what its predecessor listened on included. */
   readonly state: string;
   readonly restarts: number;
   /**

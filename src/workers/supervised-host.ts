@@ -125,7 +125,13 @@ export class SupervisedHost {
     return this.#launched?.threadId ?? 0;
   }
 
+  /** Of the machine; but a thread that has not been told yet all it is to do is still `starting` for who waits for it. */
   get state(): string {
+    const state = this.#state;
+    return state === 'running' && !this.#isReady ? 'starting' : state;
+  }
+
+  get #state(): string {
     return this.#actor.getSnapshot().value;
   }
 
@@ -159,7 +165,7 @@ export class SupervisedHost {
    * need not be woken to say so; one that has been busy is asked for a proof of life.
    */
   tick(ms: number, onTime: boolean): void {
-    if (this.state !== 'running') return;
+    if (this.#state !== 'running') return;
     const idleMs = this.#launched?.idleMs() ?? 0;
     const idled = idleMs - this.#idleMs;
     this.#idleMs = idleMs;
@@ -176,7 +182,7 @@ export class SupervisedHost {
       const heard = ms - this.#starved.since(this.#osThread);
       this.#actor.send({ type: 'tick', ms: heard, onTime, answered: false });
     }
-    if (!this.#pinged && ms - idled > BUSY_MS && this.state === 'running') this.#ask();
+    if (!this.#pinged && ms - idled > BUSY_MS && this.#state === 'running') this.#ask();
   }
 
   /** Asks for a proof of life. */
@@ -211,17 +217,17 @@ export class SupervisedHost {
   async #stop(graceMs: number): Promise<void> {
     const { clock } = this.#options;
     const remote = this.#remote;
-    if (this.state === 'running' && remote) {
+    if (this.#state === 'running' && remote) {
       let timer: TimerId | undefined;
       const grace = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, graceMs)));
       // A host that cannot close in order is ended all the same.
       await Promise.race([remote.calls.close().catch(() => undefined), grace]);
       clock.clearTimeout(timer);
     }
-    if (this.state === 'stopped') return;
+    if (this.#state === 'stopped') return;
     const ended = new Promise<void>((resolve) => (this.#ended = resolve));
     this.#actor.send({ type: 'stop' });
-    if (this.state === 'stopped') return;
+    if (this.#state === 'stopped') return;
     await ended;
   }
 
@@ -264,7 +270,7 @@ export class SupervisedHost {
         this.#lastError = error ?? this.#lastError;
         if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
         this.#actor.send({ type: 'exited' });
-        if (this.state === 'stopped') this.#ended?.();
+        if (this.#state === 'stopped') this.#ended?.();
       },
     );
     remote.calls.ready().then(

@@ -76,6 +76,21 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
   await clock.until(host.stop(1_000));
 });
 
+test('a thread is not running, for who looks at it, until it has been told what it is to do', async () => {
+  let told!: () => void;
+  const replay = new Promise<void>((resolve) => (told = resolve));
+  const { host, clock } = hosted(() => replay);
+  const running = host.ready();
+  await clock.advance(10);
+  expect(host.isBuilt).toBe(true);
+  expect(host.state).toBe('starting');
+  told();
+  await clock.until(running);
+  expect(host.state).toBe('running');
+  await clock.until(host.stop(1_000));
+  expect(host.state).toBe('stopped');
+});
+
 test('a thread that works is asked who it is at once, before any tick: it may be starved from the first', async () => {
   let pings = 0;
   const { host, clock } = hosted(
