@@ -14,7 +14,7 @@
  * Effects go through {@link NegotiationPort}; the pure decisions are in `negotiation-rules.ts`. Hot path: four
  * transitions per session for the initiator, five for the responder; the timer is the port's, not xstate's `after`.
  */
-import { assertEvent, assign, setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import { encodedSize, ErrorCode, MAX_UINT32, type Message } from '../protocol/index.js';
 import type { NegotiationEvent, NegotiationPort } from './negotiation-port.js';
 import {
@@ -30,6 +30,8 @@ import {
 import type { SessionInput } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 import {
+  assertEvent,
+  callOf,
   diagnosticText,
   headOf,
   invalidMessage,
@@ -89,12 +91,6 @@ const MOST_AROUND_BYTES = 32;
 /** Whether the message that carries this fits for sure, without making it: nearly all are far from the limit. */
 const surelyFits = ({ port }: NegotiationContext, name: string, value: Uint8Array): boolean =>
   MOST_AROUND_BYTES + 3 * name.length + value.length <= port.maxMessageBytes;
-
-/** The call that an event of the client carries. */
-function callOf(event: NegotiationEvent): number {
-  assertEvent(event, ['request', 'step', 'wait', 'end', 'invalid']);
-  return event.call;
-}
 
 export const negotiationSession = setup({
   types: {
@@ -198,11 +194,11 @@ export const negotiationSession = setup({
       return { call, timeoutMs, name, flags, loopCount, requested: { objective, value } };
     }),
     keepSessionId: assign(({ event }) => {
-      assertEvent(event, ['sessionId.drawn', 'rapid.answered']);
+      assertEvent(event, 'sessionId.drawn', 'rapid.answered');
       return { sessionId: event.sessionId, hasSessionId: true };
     }),
     keepPeersRequest: assign(({ event }) => {
-      assertEvent(event, ['message.requestNegotiation', 'rapid.requested']);
+      assertEvent(event, 'message.requestNegotiation', 'rapid.requested');
       const { sessionId, objective } = event.message;
       const head = headOf(objective);
       const { flags, loopCount } = head;

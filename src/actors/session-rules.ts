@@ -3,6 +3,26 @@ import { M_INVALID, M_NOOP, NULL_VALUE, type InvalidMessage, type WireObjective 
 import type { RefusedEvent } from './session-port.js';
 import type { ObjectiveHead } from './session-protocol.js';
 
+/**
+ * xstate's `assertEvent`, of one type or either of two, without wildcards: it is asked nine times for each step of a
+ * session, on both sides.
+ */
+export function assertEvent<E extends { readonly type: string }, T extends E['type']>(
+  event: E,
+  type: T,
+  other: T = type,
+): asserts event is Extract<E, { readonly type: T }> {
+  if (event.type !== type && event.type !== other) {
+    throw new TypeError(`${event.type} where ${type} or ${other} is expected`);
+  }
+}
+
+/** The call that an event of the client carries. */
+export function callOf(event: { readonly type: string; readonly call?: number }): number {
+  if (event.call === undefined) throw new TypeError(`${event.type} where a call is expected`);
+  return event.call;
+}
+
 /** The flags of RFC 8990 §2.10.2; undefined bits are ignored on receipt (C-08) and not sent back. */
 const DEFINED_FLAGS = 0x0f;
 

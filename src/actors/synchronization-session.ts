@@ -11,11 +11,13 @@
  * Effects go through {@link SynchronizationPort}; the pure decisions are in `synchronization-rules.ts`. Hot path: three
  * transitions per session for the initiator, two for the responder.
  */
-import { assertEvent, assign, setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import { encodedSize, ErrorCode, MAX_UINT32 } from '../protocol/index.js';
 import type { SessionInput } from './session-port.js';
 import type { Failure, ObjectiveHead } from './session-protocol.js';
 import {
+  assertEvent,
+  callOf,
   diagnosticText,
   headOf,
   invalidMessage,
@@ -59,11 +61,6 @@ const notHere: Failure = { code: ErrorCode.unspec, detail: 'a synchronization se
 
 type Args = { context: SynchronizationContext; event: SynchronizationEvent };
 
-function callOf(event: SynchronizationEvent): number {
-  assertEvent(event, ['request', 'step', 'wait', 'end', 'invalid']);
-  return event.call;
-}
-
 export const synchronizationSession = setup({
   types: {
     context: {} as SynchronizationContext,
@@ -81,7 +78,7 @@ export const synchronizationSession = setup({
       return encodedSize(synchronizationRequest(MAX_UINT32, event.objective)) > context.port.maxMessageBytes;
     },
     otherName: ({ context, event }: Args) => {
-      assertEvent(event, ['message.requestSynchronization', 'message.synch']);
+      assertEvent(event, 'message.requestSynchronization', 'message.synch');
       return event.message.objective.name !== context.name;
     },
     // §2.8.6: the id of a request is checked for being locally active.

@@ -11,6 +11,14 @@ const NOTHING = new Uint8Array(0);
 const READ_BYTES = 65_536;
 /** What is read on every connection of this thread that it opened: whoever gets the bytes copies what it keeps. */
 const readBuffer = new Uint8Array(READ_BYTES);
+/** Most reads bring one short message: views of the beginning of the buffer, by their length, each made once. */
+const SHORT_READ_BYTES = 256;
+const shortReads: (Uint8Array | undefined)[] = Array.from({ length: SHORT_READ_BYTES }, () => undefined);
+
+function beginning(length: number): Uint8Array {
+  if (length >= SHORT_READ_BYTES) return readBuffer.subarray(0, length);
+  return (shortReads[length] ??= readBuffer.subarray(0, length));
+}
 
 /**
  * How a connection that this side opens is read: into one buffer for all, past Node's readable stream, which would get
@@ -24,7 +32,7 @@ export class Reading {
   readonly onread = {
     buffer: readBuffer,
     callback: (length: number): boolean => {
-      const bytes = readBuffer.subarray(0, length);
+      const bytes = beginning(length);
       if (this.#stream) this.#stream.received(bytes);
       else this.#early.push(bytes.slice());
       return true;
