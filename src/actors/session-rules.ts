@@ -10,10 +10,10 @@ import type { ObjectiveHead } from './session-protocol.js';
 export function assertEvent<E extends { readonly type: string }, T extends E['type']>(
   event: E,
   type: T,
-  other: T = type,
+  other?: T,
 ): asserts event is Extract<E, { readonly type: T }> {
   if (event.type !== type && event.type !== other) {
-    throw new TypeError(`${event.type} where ${type} or ${other} is expected`);
+    throw new TypeError(`${event.type} where ${type}${other === undefined ? '' : ` or ${other}`} is expected`);
   }
 }
 
