@@ -79,12 +79,18 @@ export class Listener {
   /** The data port of the core; replaces one that is dead. What waits in the queues goes there. */
   attachCore(raw: unknown): void {
     this.#handler?.close();
-    this.#handler = new DataPort<Datagrams, never>(this.#options.toEndpoint(raw), this.#options.clock, {
-      window: this.#options.limits.handlerWindow,
+    const { toEndpoint, clock, limits } = this.#options;
+    const handler: DataPort<Datagrams, never> = new DataPort(toEndpoint(raw), clock, {
+      window: limits.handlerWindow,
       pack: datagramsForm.pack,
       onEvents: () => undefined,
       onCredit: () => this.#pass(),
+      // What comes from now on waits for the next core.
+      onClose: () => {
+        if (this.#handler === handler) this.#handler = undefined;
+      },
     });
+    this.#handler = handler;
     this.#pass();
   }
 

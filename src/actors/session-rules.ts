@@ -13,7 +13,9 @@ export function assertEvent<E extends { readonly type: string }, T extends E['ty
   other?: T,
 ): asserts event is Extract<E, { readonly type: T }> {
   if (event.type !== type && event.type !== other) {
-    throw new TypeError(`${event.type} where ${type}${other === undefined ? '' : ` or ${other}`} is expected`);
+    throw new TypeError(
+      `${event.type} where ${type}${other === undefined ? '' : ` or ${other}`} is expected`,
+    );
   }
 }
 

@@ -94,6 +94,8 @@ export class SupervisedHost {
         const remote = this.#remote;
         options.onReady(this).then(
           () => {
+            // What a thread was told that has died meanwhile, the next one is still to be told.
+            if (remote !== this.#remote) return;
             this.#isReady = true;
             this.#ready.resolve();
           },

@@ -207,6 +207,10 @@ export class SlowHandler {
     return this.datagrams.map(({ bytes }) => (decode(Uint8Array.from(bytes)) as unknown[])[0]);
   }
 
+  die(): void {
+    this.endpoint.close();
+  }
+
   async confirm(handled: number): Promise<void> {
     this.endpoint.postMessage([[], handled]);
     await this.rig.clock.settle();

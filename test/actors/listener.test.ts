@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { encode } from 'cborg';
+import { decode, encode } from 'cborg';
 import type { PacketReceiver, Substrate } from '../../src/substrate/types.js';
-import { CoreRig, discovery, flood, type LoneListener } from './core-rig.js';
+import {
+  CoreRig,
+  discovery,
+  flood,
+  type CoreEngineOptions,
+  type LoneListener,
+  type SlowHandler,
+} from './core-rig.js';
 
 let rig: CoreRig;
 beforeEach(() => {
@@ -145,24 +152,42 @@ describe('what is looked at', () => {
   });
 });
 
-test('what a turn brings goes together; where turns bring one each, it goes at once', async () => {
-  let arrive: () => void = () => undefined;
+/** A listener whose socket the test is. What arrives stands in a buffer that the next datagram overwrites. */
+async function heardFrom(
+  options: CoreEngineOptions = {},
+): Promise<{ lone: LoneListener; arrive: (message: unknown) => void }> {
+  const slab = Buffer.alloc(2_048);
+  let arrive: (message: unknown) => void = () => undefined;
   const lone = await rig.listener('host', {
+    ...options,
     wrap: (substrate) =>
       overriding(substrate, {
         openReceiver: (name, onDatagram, onLost) => {
-          const bytes = encode(discovery('EX3'));
-          arrive = () => onDatagram({ bytes, interface: name, address: 'fe80::9', port: 40_000 });
+          arrive = (message) => {
+            const bytes = encode(message);
+            slab.set(bytes);
+            const view = slab.subarray(0, bytes.length);
+            onDatagram({ bytes: view, interface: name, address: 'fe80::9', port: 40_000 });
+          };
           return substrate.openReceiver(name, onDatagram, onLost);
         },
       }),
   });
+  return { lone, arrive };
+}
+
+/** Session ids in the order they came in. */
+const sidsOf = (handler: SlowHandler): unknown[] =>
+  handler.datagrams.map(({ bytes }) => (decode(Uint8Array.from(bytes)) as unknown[])[1]);
+
+test('what a turn brings goes together; where turns bring one each, it goes at once', async () => {
+  const { lone, arrive } = await heardFrom();
   const handler = lone.attachHandler();
   /** What has been passed before the turn is over, and the batches in the end. */
   async function turn(datagrams: number): Promise<[number, number[]]> {
     const before = lone.counters.get('multicast.passed');
     handler.batches.length = 0;
-    for (let i = 0; i < datagrams; i++) arrive();
+    for (let i = 0; i < datagrams; i++) arrive(discovery('EX3'));
     const atOnce = lone.counters.get('multicast.passed') - before;
     await rig.clock.settle();
     return [atOnce, [...handler.batches]];
@@ -177,28 +202,30 @@ test('what a turn brings goes together; where turns bring one each, it goes at o
   expectBalanced(lone);
 });
 
-test('what waits is a copy: the socket may use its buffer again at once', async () => {
-  const slab = Buffer.alloc(2_048);
-  let arrive: (bytes: Uint8Array) => void = () => undefined;
-  const lone = await rig.listener('host', {
-    wrap: (substrate) =>
-      overriding(substrate, {
-        openReceiver: (name, onDatagram, onLost) => {
-          arrive = (bytes) => {
-            slab.set(bytes);
-            const view = slab.subarray(0, bytes.length);
-            onDatagram({ bytes: view, interface: name, address: 'fe80::9', port: 40_000 });
-          };
-          return substrate.openReceiver(name, onDatagram, onLost);
-        },
-      }),
+describe('the socket may use its buffer again at once', () => {
+  test('what waits is a copy', async () => {
+    const { lone, arrive } = await heardFrom();
+    for (let sid = 1; sid <= 3; sid++) arrive(discovery('EX3', { sid }));
+    const handler = lone.attachHandler();
+    await rig.clock.settle();
+    expect(sidsOf(handler)).toEqual([1, 2, 3]);
   });
-  for (let sid = 1; sid <= 3; sid++) arrive(encode(discovery('EX3', { sid })));
-  const handler = lone.attachHandler();
-  await rig.clock.settle();
-  expect(handler.datagrams.map(({ bytes }) => Buffer.from(bytes).toString('hex'))).toEqual(
-    [1, 2, 3].map((sid) => Buffer.from(encode(discovery('EX3', { sid }))).toString('hex')),
-  );
+
+  test('so is what goes at once', async () => {
+    const { lone, arrive } = await heardFrom();
+    const handler = lone.attachHandler();
+    for (let sid = 1; sid <= 2; sid++) {
+      arrive(discovery('EX3', { sid }));
+      await rig.clock.settle();
+    }
+    arrive(discovery('EX3', { sid: 3 }));
+    expect(lone.counters.get('multicast.passed')).toBe(3);
+    arrive(discovery('EX3', { sid: 4 }));
+    await rig.clock.settle();
+    expect(sidsOf(handler)).toEqual([1, 2, 3, 4]);
+    const { bytes } = handler.datagrams[2]!;
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
+  });
 });
 
 describe('a handler that does not take', () => {
@@ -279,6 +306,46 @@ describe('a handler that does not take', () => {
     await rig.clock.settle();
     for (let i = 0; i < 3; i++) await handler.confirm(4);
     expect(handler.types.filter((type) => type === 9).length).toBe(5);
+  });
+
+  test('limits.handlerWindow: holds for what comes one by one too, and what waits is not overtaken', async () => {
+    const { lone, arrive } = await heardFrom({ limits });
+    const handler = lone.attachHandler();
+    for (let sid = 1; sid <= 8; sid++) {
+      arrive(discovery('EX3', { sid }));
+      await rig.clock.settle();
+      expect(lone.queue('unhandled').length).toBe(Math.min(sid, limits.handlerWindow));
+      expect(lone.queue('discovery').length).toBe(Math.max(0, sid - limits.handlerWindow));
+    }
+    // There is credit for one, which is too little to be told of, and others wait.
+    await handler.confirm(1);
+    arrive(discovery('EX3', { sid: 9 }));
+    while (sidsOf(handler).length < 9) await handler.confirm(2);
+    expect(sidsOf(handler)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expectBalanced(lone);
+  });
+
+  test('what comes after a core has died waits for the next one, whether it comes alone or not', async () => {
+    const { lone, arrive } = await heardFrom({ limits });
+    const first = lone.attachHandler();
+    for (let sid = 1; sid <= 2; sid++) {
+      arrive(discovery('EX3', { sid }));
+      await rig.clock.settle();
+    }
+    first.die();
+    await rig.clock.settle();
+    arrive(discovery('EX3', { sid: 3 }));
+    await rig.clock.settle();
+    for (const sid of [4, 5]) arrive(discovery('EX3', { sid }));
+    await rig.clock.settle();
+    expect(lone.counters.get('multicast.passed')).toBe(2);
+    const second = lone.attachHandler();
+    await rig.clock.settle();
+    expect([sidsOf(first), sidsOf(second)]).toEqual([
+      [1, 2],
+      [3, 4, 5],
+    ]);
+    expectBalanced(lone);
   });
 
   test('without a handler it waits, and goes to the one that comes', async () => {

@@ -14,13 +14,15 @@ function hosted(
   /** What the thread ends with as soon as it is launched. */
   failure?: Error,
   idleMs: () => number | undefined = () => undefined,
-): { host: SupervisedHost; clock: SimulatedClock } {
+): { host: SupervisedHost; clock: SimulatedClock; kill: () => void } {
+  let kill: () => void = () => undefined;
   const clock = new SimulatedClock(0);
   const placement: Placement = {
     kind: 'inline',
     world: { clock, random: (bytes) => void bytes.fill(1), toEndpoint },
     channel: () => inlinePair(clock, { clone: true }),
     launch: (init, _ports, onExit) => {
+      kill = () => onExit(undefined);
       const control = {
         ready: () => Promise.resolve(),
         ping: async () => {
@@ -54,7 +56,7 @@ function hosted(
     onReady,
     onLost: () => undefined,
   });
-  return { host, clock };
+  return { host, clock, kill: () => kill() };
 }
 
 test('a replay that fails fails those who wait for it; the thread that comes next can be waited for', async () => {
@@ -89,6 +91,22 @@ test('a thread is not running, for who looks at it, until it has been told what 
   expect(host.state).toBe('running');
   await clock.until(host.stop(1_000));
   expect(host.state).toBe('stopped');
+});
+
+test('a thread that died while it was told leaves all to be told to its successor', async () => {
+  const replays: (() => void)[] = [];
+  const { host, clock, kill } = hosted(() => new Promise((resolve) => replays.push(resolve)));
+  const running = host.ready();
+  await clock.advance(10);
+  kill();
+  replays[0]!();
+  await clock.advance(10);
+  expect(replays).toHaveLength(2);
+  expect([host.isBuilt, host.state]).toEqual([true, 'starting']);
+  replays[1]!();
+  await clock.until(running);
+  expect([host.restarts, host.state]).toEqual([1, 'running']);
+  await clock.until(host.stop(1_000));
 });
 
 test('a thread that works is asked who it is at once, before any tick: it may be starved from the first', async () => {

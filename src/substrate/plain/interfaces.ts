@@ -59,14 +59,14 @@ export class InterfaceWatch {
     this.#platform = platform;
     this.#clock = clock;
     this.#options = options;
+    const host = platform.list();
+    if (!host) throw new SubstrateError('local', 'no file descriptor is left to look at the interfaces');
     for (const name of options.chosen ?? []) {
       // Joining a group on an unknown name would succeed silently, on the default interface.
       if (platform.indexOf(name) === undefined && !options.lenient) {
         throw new SubstrateError('no-interface', `there is no interface '${name}'`);
       }
     }
-    const host = platform.list();
-    if (!host) throw new SubstrateError('local', 'no file descriptor is left to look at the interfaces');
     this.#host = host;
     const [shared] = this.#choose();
     if (shared && options.chosen && !options.lenient) {

@@ -111,12 +111,13 @@ export class SendPair {
    * by IPv4 where it does not: a node that hears both would otherwise get everything twice.
    */
   multicast(bytes: Uint8Array, isOpen: () => boolean): Promise<void> {
-    const link = this.#link();
-    const families = this.#familiesFor(link);
-    const refused = isOpen() ? this.#tooBig(bytes, link, families) : closed();
-    if (refused) return Promise.reject(refused);
-    const copy = Buffer.from(bytes);
+    // Whatever is thrown in here, by a look at the host too, is a rejection.
     return new Promise((resolve, reject) => {
+      const link = this.#link();
+      const families = this.#familiesFor(link);
+      const refused = isOpen() ? this.#tooBig(bytes, link, families) : closed();
+      if (refused) return reject(refused);
+      const copy = Buffer.from(bytes);
       // This is a relay's way: nearly always the first family takes it at once, and nothing more is to be done.
       this.#send(families[0], copy, (error) => {
         if (!error && this.#isEnough(families)) resolve();

@@ -15,11 +15,14 @@ export interface Platform {
    * no file descriptor is left.
    */
   list(): HostInterface[] | undefined;
-  /** Index of an interface that exists, up or down; undefined if there is none of that name. */
+  /** Index of an interface that exists, up or down; undefined if there is none of that name, {@link UNTOLD}. */
   indexOf(name: string): number | undefined;
   /** Datagrams dropped by the stack because this socket's buffer was full. */
   drops(socket: UdpSocket): number;
 }
+
+/** In place of an interface's index: it cannot be told now, for no file descriptor is left. */
+export const UNTOLD = -1;
 
 export interface HostInterface extends InterfaceInfo {
   /** IPv4 addresses with their prefix lengths, `192.0.2.1/24`. */
@@ -56,58 +59,64 @@ const TENTATIVE = 0x40;
 const MINIMUM_MTU = 1280;
 
 const linux: Platform = {
-  list(): HostInterface[] | undefined {
-    const { unusable, tentative } = addressesInDoubt();
-    const found = interfacesNow();
-    if (!found) return undefined;
-    return Object.entries(found).flatMap(([name, entries]) => {
-      const flags = interfaceFlags(name);
-      const index = this.indexOf(name);
-      if (!entries || flags === undefined || index === undefined) return []; // gone since it was listed
-      const usable = entries.map((entry) => entry.address).filter((a) => !unusable.has(`${name} ${a}`));
-      return {
-        name,
-        index,
-        linkLocal: usable.find(isLinkLocal),
-        addresses: usable.filter((address) => !isLinkLocal(address) && !isLoopback(address)),
-        networks: entries.flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : [])),
-        mtu: Number(sysfs(name, 'mtu') ?? MINIMUM_MTU),
-        loopback: (flags & IFF_LOOPBACK) !== 0,
-        multicast: (flags & IFF_MULTICAST) !== 0,
-        tentative: tentative.has(name),
-      };
-    });
-  },
-
-  indexOf(name: string): number | undefined {
-    const index = Number(sysfs(name, 'ifindex'));
-    return index > 0 ? index : undefined;
-  },
-
-  drops(socket: UdpSocket): number {
-    const inode = socketInode(socket);
-    if (inode === undefined) return 0;
-    for (const table of ['udp6', 'udp']) {
-      for (const line of (read(`/proc/self/net/${table}`) ?? '').split('\n')) {
-        const columns = line.trim().split(/\s+/);
-        if (columns[9] === inode) return Number(columns.at(-1));
-      }
-    }
-    return 0;
-  },
+  list: () => ifDescriptorsLeft(listNow, undefined),
+  indexOf: (name) => ifDescriptorsLeft(() => indexNow(name), UNTOLD),
+  drops: (socket) => ifDescriptorsLeft(() => dropsNow(socket), 0),
 };
 
-/** Asking takes a socket; undefined if there is no descriptor for one. */
-function interfacesNow(): ReturnType<typeof networkInterfaces> | undefined {
+function listNow(): HostInterface[] {
+  const { unusable, tentative } = addressesInDoubt();
+  return Object.entries(networkInterfaces()).flatMap(([name, entries]) => {
+    const flags = interfaceFlags(name);
+    const index = indexNow(name);
+    if (!entries || flags === undefined || index === undefined) return []; // gone since it was listed
+    const usable = entries.map((entry) => entry.address).filter((a) => !unusable.has(`${name} ${a}`));
+    return {
+      name,
+      index,
+      linkLocal: usable.find(isLinkLocal),
+      addresses: usable.filter((address) => !isLinkLocal(address) && !isLoopback(address)),
+      networks: entries.flatMap(({ family, cidr }) => (family === 'IPv4' && cidr !== null ? [cidr] : [])),
+      mtu: Number(sysfs(name, 'mtu') ?? MINIMUM_MTU),
+      loopback: (flags & IFF_LOOPBACK) !== 0,
+      multicast: (flags & IFF_MULTICAST) !== 0,
+      tentative: tentative.has(name),
+    };
+  });
+}
+
+function indexNow(name: string): number | undefined {
+  const index = Number(sysfs(name, 'ifindex'));
+  return index > 0 ? index : undefined;
+}
+
+function dropsNow(socket: UdpSocket): number {
+  const inode = socketInode(socket);
+  if (inode === undefined) return 0;
+  for (const table of ['udp6', 'udp']) {
+    for (const line of (read(`/proc/self/net/${table}`) ?? '').split('\n')) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[9] === inode) return Number(columns.at(-1));
+    }
+  }
+  return 0;
+}
+
+/** What needs a file descriptor now and then, as every look at the host does; or `otherwise`, if none is left. */
+function ifDescriptorsLeft<T, U>(look: () => T, otherwise: U): T | U {
   try {
-    return networkInterfaces();
+    return look();
   } catch (error) {
-    // Of the error of libuv, which gives the system's number as it is.
-    const { errno } = (error as { readonly info?: { readonly errno?: number } }).info ?? {};
-    const { EMFILE, ENFILE } = constants.errno;
-    if (errno !== undefined && [EMFILE, ENFILE].includes(Math.abs(errno))) return undefined;
+    if (isOutOfDescriptors(error)) return otherwise;
     throw error;
   }
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  // libuv's errors have the system's number in `info`, as it is.
+  const { code, info } = error as { readonly code?: string; readonly info?: { readonly errno?: number } };
+  const { EMFILE, ENFILE } = constants.errno;
+  return code === 'EMFILE' || code === 'ENFILE' || [EMFILE, ENFILE].includes(Math.abs(info?.errno ?? 0));
 }
 
 /**
@@ -144,10 +153,12 @@ function sysfs(name: string, file: string): string | undefined {
   return read(`/sys/class/net/${name}/${file}`);
 }
 
+/** Undefined: it is not there (any more), or not to be read. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
-  } catch {
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw error;
     return undefined;
   }
 }

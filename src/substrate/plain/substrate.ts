@@ -21,7 +21,7 @@ import { InterfaceWatch, type ChosenInterface } from './interfaces.js';
 import { Ipv4Group } from './ipv4-group.js';
 import { settle, type PlainOptions, type PlainSettings } from './options.js';
 import { SendPair, type PairLink } from './pair.js';
-import { platformOf, wrapError, type Platform } from './platform.js';
+import { platformOf, UNTOLD, wrapError, type Platform } from './platform.js';
 import { Receiver } from './receiver.js';
 import { closeServer, openServer } from './sockets.js';
 import { PlainStream, remoteOf, type Reading } from './stream.js';
@@ -261,7 +261,9 @@ class PlainSubstrate implements Substrate {
   #loseGone(): void {
     for (const owned of [...this.#owned]) {
       const info = owned.interface;
-      if (!info || this.#platform.indexOf(info.name) === info.index) continue;
+      if (!info) continue;
+      const index = this.#platform.indexOf(info.name);
+      if (index === info.index || index === UNTOLD) continue;
       this.#lose(owned, new SubstrateError('no-interface', `interface '${info.name}' is gone`));
     }
   }
