@@ -12,7 +12,7 @@
 import { needNamespaces, type Lab } from './lab.js';
 import { runBenchmark, takeTurns } from './support/contest.js';
 import { common, parse, usage, type Parsed } from './support/options.js';
-import { script, type Program } from './support/program.js';
+import { script } from './support/program.js';
 import { toResult, type Result, type Sample } from './support/result.js';
 import { startNode, startNodes } from './support/nodes.js';
 import { cold, latencies } from './support/statistics.js';
@@ -68,23 +68,21 @@ async function measure(lab: Lab, options: Options): Promise<Result[]> {
   needNamespaces(lab);
   const { relays, names, repeats } = options;
   const { warmUp, warmUpPaceMs, paceMs } = planOf(options);
-  const engines = await startNodes(lab.nodes.slice(0, -1), { objectives: repeats * (warmUp + names) });
-  const offering: Program = engines[0]!;
+  const fresh = Array.from({ length: warmUp + names }, (_, n) => `bench:discovery:${n}`);
   const floor = await startFloor(lab, options);
-  let run = 0;
   const samples = await takeTurns(
     {
       floor,
+      // All are new each time, and so as cold as the first time.
       engine: async () => {
-        run += 1;
-        const fresh = Array.from({ length: warmUp + names }, (_, n) => `bench:discovery:${run}:${n}`);
-        await offering.ask('offer', { names: fresh });
+        const engines = await startNodes(lab.nodes.slice(0, -1), { objectives: warmUp + names });
+        await engines[0]!.ask('offer', { names: fresh });
         const asking = await startNode(lab.nodes.at(-1)!);
         const discover = (some: readonly string[], paceMs: number): Promise<Discovered> =>
           asking.ask('discover', { names: some, loopCount: relays + 2, timeoutMs: TIMEOUT_MS, paceMs });
         const first = await discover(fresh.slice(0, warmUp), warmUpPaceMs);
         const discovered = await discover(fresh.slice(warmUp), paceMs);
-        await asking.end();
+        for (const engine of [asking, ...engines]) await engine.end();
         return sample(discovered, first);
       },
     },

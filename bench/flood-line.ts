@@ -64,12 +64,12 @@ export async function lineOfFloods(
   const { line, floods, pace, repeats } = options;
   const load = { count: floods + WARM_UP, paceMs: pace };
   const floor = await startFloor(lab, load);
-  const relays = await startNodes(lab.nodes.slice(1, -1));
   const samples = await takeTurns(
     {
       floor,
-      // The ends are new each time: a watch is told of what comes, and no number comes twice.
+      // All are new each time, and so as cold as the first time; and to the watch no number comes twice.
       engine: async () => {
+        const relays = await startNodes(lab.nodes.slice(1, -1));
         const first = await startNode(lab.nodes[0]!);
         const last = await startNode(lab.nodes.at(-1)!);
         await last.ask('watch', { name: OBJECTIVE });
@@ -80,14 +80,13 @@ export async function lineOfFloods(
         });
         await delay(SETTLE_MS);
         const { watched } = await last.ask<{ watched: [number, string][] }>('watched');
-        await Promise.all([first.end(), last.end()]);
+        for (const engine of [first, ...relays, last]) await engine.end();
         return toSample(sent, watched);
       },
     },
     repeats,
     'p50Ms',
   );
-  for (const relay of relays) await relay.end();
   return [
     toResult(
       {
