@@ -8,9 +8,10 @@
  * (`support/without-watching.ts`): an engine that cannot be watched at all. "Nobody watching" is this build as it is: the
  * code of inspection is not loaded, for a thread loads it when it is first asked for. These two are measured first, with
  * nobody else alive: those that are watched leave garbage and messages to whoever comes after them. After a warm-up the two
- * take turns in slices of a quarter of a second, in reverse order every second time, so that each comes as often after
- * itself as after the other, and a machine that is faster now than a second ago is so for both. Twenty slices of each are a
- * run, the n-th runs a pair. The interval is that of the mean of the pairs' ratios. Then those that are watched, beside the one
+ * take turns in slices of an eighth of a second, in reverse order every second time, so that each comes as often after
+ * itself as after the other, and a machine that is faster now than a second ago is so for both. Ten slices of each are a
+ * run, the n-th runs a pair, each with processes of its own: one process may be 2 % faster than another of the same build as long as
+ * it lives. The interval is that of the mean of the pairs' ratios. Then those that are watched, beside the one
  * that cannot be, a quarter of the pairs.
  */
 import type { Lab } from './lab.js';
@@ -39,7 +40,7 @@ const WATCHED = {
   'everything watched': { watch: 1, share: 0.5 },
 } as const;
 /** So many slices are a run, each of this part of its sessions. */
-const SLICES = 20;
+const SLICES = 10;
 const PART = 1 / 10;
 const CANNOT = 'cannot be watched';
 
@@ -93,33 +94,36 @@ async function inPairs(
   for (const [name, { watch }] of Object.entries(kinds)) {
     options[name] = { work: 'negotiation', placement, watch };
   }
-  const contenders: Contender[] = [];
-  for (const [name, each] of Object.entries(options)) {
-    const { program: server, port } = await startEngineServer(lab, each);
-    const client = await startEngineClient(lab, each, port);
-    const share = kinds[name]?.share ?? 1;
-    contenders.push({ name, client, server, share, slices: [] });
-    await client.ask('run', { count: Math.min(WARM_UP, sessions) * share, concurrency });
-  }
-  const reversed = [...contenders].reverse();
   const samples: Record<string, Sample[]> = {};
   for (let pair = 1; pair <= pairs; pair++) {
+    const contenders: Contender[] = [];
+    for (const [name, each] of inOrder(Object.entries(options), pair)) {
+      const { program: server, port } = await startEngineServer(lab, each);
+      const client = await startEngineClient(lab, each, port);
+      const share = kinds[name]?.share ?? 1;
+      contenders.push({ name, client, server, share, slices: [] });
+      await client.ask('run', { count: Math.min(WARM_UP, sessions) * share, concurrency });
+    }
     for (let slice = 0; slice < SLICES; slice++) {
-      for (const { client, share, slices } of slice % 2 === 0 ? contenders : reversed) {
+      for (const { client, share, slices } of inOrder(contenders, slice)) {
         const count = Math.ceil(sessions * PART * share);
         slices.push(await client.ask<Sample>('run', { count, concurrency }));
       }
     }
     const told = contenders.map(({ name, slices }) => {
-      const sample = inOne(slices.splice(0));
+      const sample = inOne(slices);
       (samples[name] ??= []).push(sample);
       return `${name} ${significant(sample.measures['rate'] ?? 0)}`;
     });
     progress(`pair ${pair} of ${pairs}: ${told.join(' · ')}`);
+    for (const { client, server } of contenders) await Promise.all([client.end(), server.end()]);
   }
-  for (const { client, server } of contenders) await Promise.all([client.end(), server.end()]);
   return samples;
 }
+
+/** Reversed every second time. */
+const inOrder = <T>(contenders: readonly T[], turn: number): readonly T[] =>
+  turn % 2 === 0 ? contenders : [...contenders].reverse();
 
 /** The slices of a run, all of the same size, as one: their common rate, the medians of the rest. */
 function inOne(slices: readonly Sample[]): Sample {
