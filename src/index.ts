@@ -29,5 +29,10 @@ export {
 } from './protocol/index.js';
 export { SimulatedClock, type Clock } from './runtime/index.js';
 export type { LinkCounters, LinkSettings, NodeOptions, SimulatedNode, Traffic } from './substrate/index.js';
-export type { EngineStatus, Limits, ThreadStatus } from './workers/engine-control.js';
+export {
+  DEFAULT_LIMITS,
+  type EngineStatus,
+  type Limits,
+  type ThreadStatus,
+} from './workers/engine-control.js';
 export type { DullOptions, SubstrateChoice } from './workers/substrate-init.js';

@@ -105,7 +105,12 @@ export class Discoveries {
 
   constructor(options: DiscoveriesOptions) {
     this.#options = options;
-    this.cache = new DiscoveryCache({ maxEntries: options.limits.discoveryCache });
+    const { discoveryCache, discoveryCachePerObjective, divertLocators } = options.limits;
+    this.cache = new DiscoveryCache({
+      maxEntries: discoveryCache,
+      maxPerObjective: discoveryCachePerObjective,
+      maxDivertLocators: divertLocators,
+    });
   }
 
   cancel(client: string, call: number): void {

@@ -25,6 +25,10 @@ export interface ListenerLimits {
 export interface CoreLimits extends Pick<CompleteSessionLimits, 'lingerMs' | 'lingeringStreams'> {
   /** Entries of the discovery cache; when full the one first learnt goes, `discovery-cache.evicted`. */
   readonly discoveryCache: number;
+  /** Of these, locators of one objective, so that one busy name cannot drive out the others; likewise. */
+  readonly discoveryCachePerObjective: number;
+  /** Locators told in one Divert (RFC 8990 §2.5.4.2); what does not fit a message of 2048 bytes is left out, too. */
+  readonly divertLocators: number;
   /** Discovery sessions under way; beyond: overload (43) for the caller. */
   readonly discoverySessions: number;
   /** Locators told to the caller of one discovery; beyond: cached, not told, `discovery.locators`. */
@@ -115,6 +119,8 @@ export const DEFAULT_LIMITS: Limits = {
   handlerWindow: 1_024,
   maxDatagramBytes: 2_048,
   discoveryCache: 10_000,
+  discoveryCachePerObjective: 256,
+  divertLocators: 32,
   discoverySessions: 1_000,
   discoveryLocators: 1_024,
   recentDiscoveries: 4_096,

@@ -23,6 +23,8 @@ import { Client } from './client.js';
 import { publish, Publisher } from './diagnostics.js';
 import { EngineInspection, type InspectOptions, type Inspection } from './inspection.js';
 
+export { DEFAULT_LIMITS, type Limits };
+
 export interface GraspOptions {
   /** What carries the messages: real interfaces (`plain`), or a node of a {@link SimulatedNetwork}. */
   readonly substrate: SubstrateChoice;

@@ -4,7 +4,7 @@ import type { SimulatedNetwork } from '../api/network.js';
 
 export { realTime } from '../api/clock.js';
 export { CHANNEL_PREFIX, type DiagnosticEvent, type Published } from '../api/diagnostics.js';
-export { Grasp } from '../api/grasp.js';
+export { DEFAULT_LIMITS, Grasp, type Limits } from '../api/grasp.js';
 export type { About } from '../api/inspection.js';
 export { toFloodLocator } from '../api/locator.js';
 export { DEFAULT_INSPECTOR_PORT } from '../inspector/limits.js';

@@ -1,5 +1,5 @@
 /** What every command runs in: its output, the way to stop it, and the engine it may start. */
-import type { Asa, Clock, Grasp, InspectorServer } from './api.js';
+import type { Asa, Clock, Grasp, InspectorServer, Limits } from './api.js';
 import { GraspError } from '../protocol/index.js';
 import { Exit, describeFailure } from './exit.js';
 import { inspectEngine, type InspectPort } from './inspection.js';
@@ -32,6 +32,9 @@ export type EngineUse = 'once' | 'lasting';
 export interface SharedOptions {
   /** Names of the interfaces to use; absent: every usable one. */
   readonly interface?: readonly string[] | undefined;
+  /** Families of multicasts; absent: both are heard, one is sent. */
+  readonly family?: readonly ('ipv6' | 'ipv4')[] | undefined;
+  readonly limit?: Partial<Limits> | undefined;
   readonly insecure?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly verbose?: boolean | undefined;
@@ -73,9 +76,7 @@ export async function withEngine(
     const names = interfaces.map((i) => i.name).join(', ') || 'no interface';
     output.log(`engine runs on ${names}; security: ${security}`);
     if (context.inspect !== undefined) inspector = await inspectEngine(output, grasp, context.inspect);
-    const exit = await use(grasp);
-    if (output.options.verbose) output.log(`counters: ${JSON.stringify((await grasp.status()).counters)}`);
-    return exit;
+    return await use(grasp);
   } catch (error) {
     if (isInterruption(error, signal)) {
       output.log('interrupted');
@@ -84,9 +85,15 @@ export async function withEngine(
     output.failure(error);
     return describeFailure(error).exit;
   } finally {
-    await inspector?.close();
-    await grasp?.close();
-    logged?.();
+    try {
+      // However it ended: after a failure they are wanted most.
+      if (grasp && output.options.verbose)
+        output.log(`counters: ${JSON.stringify((await grasp.status()).counters)}`);
+    } finally {
+      await inspector?.close();
+      await grasp?.close();
+      logged?.();
+    }
   }
 }
 

@@ -12,15 +12,17 @@ export async function startEngine(
   use: EngineUse = 'once',
   extra: EngineExtra = {},
 ): Promise<Grasp> {
-  const { interface: interfaces, insecure } = options;
+  const { interface: interfaces, insecure, family: families, limit: limits } = options;
   if (insecure !== true) throw new CliError(Exit.engine, noSecurityText, noSecurityHint);
   if (use === 'lasting') compileAhead();
   try {
     return await Grasp.start({
       ...extra,
+      limits,
       substrate: {
         kind: 'plain',
         insecure,
+        ...(families === undefined ? {} : { families }),
         ...(interfaces === undefined ? {} : { interfaces: [...interfaces] }),
       },
     });

@@ -17,7 +17,7 @@ import { publish, type PublishOptions } from './commands/publish.js';
 import { selftest, type SelftestOptions } from './commands/selftest.js';
 import { synchronize, type SynchronizeOptions } from './commands/synchronize.js';
 import { Exit, describeFailure, usageError } from './exit.js';
-import { DEFAULT_INSPECTOR_PORT, type Clock, type Grasp } from './api.js';
+import { DEFAULT_INSPECTOR_PORT, DEFAULT_LIMITS, type Clock, type Grasp, type Limits } from './api.js';
 import type { CaptureOrigin, OpenedCapture } from './capture-source.js';
 import { parseNumber } from './json-text.js';
 import { Output, type Streams } from './output.js';
@@ -331,7 +331,36 @@ function networked(command: Command): Command {
       'interface to use; repeatable (default: every one that is up, multicast-capable and not loopback)',
       repeatable,
     )
+    .addOption(
+      new Option(
+        '--family <FAMILY>',
+        'hear and send multicasts by ipv6 or ipv4; repeatable: a copy by each (default: both are heard, one is sent)',
+      ).argParser(families),
+    )
+    .addOption(
+      new Option('--limit <NAME=N>', 'a limit of the engine, e.g. floodCache=50000; repeatable').argParser(
+        limits,
+      ),
+    )
     .option('--insecure', 'run though nothing secures the interfaces (tests only)');
+}
+
+function families(
+  text: string,
+  before: readonly ('ipv6' | 'ipv4')[] | undefined,
+): readonly ('ipv6' | 'ipv4')[] {
+  if (text !== 'ipv6' && text !== 'ipv4') throw new InvalidArgumentError('It must be ipv6 or ipv4.');
+  return before?.includes(text) ? before : [...(before ?? []), text];
+}
+
+function limits(text: string, before: Partial<Limits> | undefined): Partial<Limits> {
+  const [name = '', value = '', ...others] = text.split('=');
+  if (others.length > 0 || !Object.hasOwn(DEFAULT_LIMITS, name)) {
+    throw new InvalidArgumentError(
+      `It must be NAME=N, with one of ${Object.keys(DEFAULT_LIMITS).join(', ')}.`,
+    );
+  }
+  return { ...before, [name]: uint32(value) };
 }
 
 function repeatable(name: string, before: readonly string[] | undefined): readonly string[] {

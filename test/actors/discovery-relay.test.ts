@@ -198,6 +198,17 @@ describe('its results', () => {
     ]);
   });
 
+  test('limits.divertLocators: a Divert from the cache holds no more', async () => {
+    const { p, q } = await between({ limits: { divertLocators: 2 } });
+    await p.multicast(discovery('EX3'));
+    await q.respond(q.heard[0]!, 30_000, tcp6(FAR, 1), tcp6(FAR, 2), tcp6(FAR, 3));
+    await p.multicast(discovery('EX3', { sid: 78 }));
+    expect(p.responses.map((message) => [message[1], message[4]])).toEqual([
+      [77, [100, tcp6(FAR, 1), tcp6(FAR, 2), tcp6(FAR, 3)]],
+      [78, [100, tcp6(FAR, 1), tcp6(FAR, 2)]],
+    ]);
+  });
+
   test('no locator twice for one discovery, for another one again', async () => {
     const { engine, p, q } = await between();
     await p.multicast(discovery('EX3'));

@@ -592,6 +592,19 @@ describe('the call (§2.5.4.3, RFC 8991 §2.3.4)', () => {
     expect((await client.discover('EX3')).ports).toEqual([2, 3, 4]);
   });
 
+  test('limits.discoveryCachePerObjective: the oldest of the same name goes, others stay', async () => {
+    await two({ limits: { discoveryCachePerObjective: 2 } });
+    const client = engine.client();
+    await client.discover('EX4');
+    await peer.respond(peer.heard[0]!, 60_000, tcp6(Q, 9));
+    await client.discover('EX3');
+    await peer.respond(peer.heard[1]!, 60_000, tcp6(Q, 1), tcp6(Q, 2), tcp6(Q, 3));
+    expect(engine.counters.get('discovery-cache.evicted')).toBe(1);
+    await rig.clock.advance(600);
+    expect((await client.discover('EX3')).ports).toEqual([2, 3]);
+    expect((await client.discover('EX4')).ports).toEqual([9]);
+  });
+
   test('A-2.3.4-01 no interface at all: over at once, nothing found, no error', async () => {
     engine = await rig.engine('lonely', { links: [] });
     const found = await engine.client().discover('EX3');

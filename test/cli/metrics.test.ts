@@ -291,6 +291,15 @@ describe('--verbose', () => {
     expect(run.stderr).toMatch(/M_RESPONSE received from \[/);
     expect(run.stderr).toMatch(/negotiation begun: "EX3", initiator/);
     expect(run.stderr).toMatch(/negotiation accepted: "EX3", initiator, peer \[/);
+    expect(run.stderr).toMatch(/counters: \{.*"discovery.sent":1/);
+  });
+
+  test('the counters after a failure, too', async () => {
+    const run = await command(['synchronize', 'EX3', '--insecure', '--verbose', '--loop-count', '1'], {
+      startEngine: () => start('client'),
+    });
+    expect(run.exit).toBe(Exit.noAgreement);
+    expect(run.stderr).toMatch(/counters: \{.*"discovery.sent":1/);
   });
 
   test('a name from the network cannot pass for a line of its own', () => {

@@ -74,7 +74,7 @@ test('help and version end with 0 on stdout, and every command tells its options
     publish: ['--rapid', '--cbor', '--interface', '--insecure', '--json', '--verbose'],
     flood: ['--ttl', '--every', '--locator', '--cbor', '--loop-count', '--interface', '--insecure', '--json'],
     'get-flood': ['--watch', '--timeout', '--interface', '--insecure', '--json', '--verbose'],
-    daemon: ['--interface', '--insecure', '--json', '--verbose', '--metrics'],
+    daemon: ['--interface', '--insecure', '--json', '--verbose', '--metrics', '--family', '--limit'],
     decode: ['--json', '--live', '--interface', '--port'],
     demo: ['--seed', '--grays', '--json'],
   };
@@ -84,6 +84,42 @@ test('help and version end with 0 on stdout, and every command tells its options
     expect(one.exit).toBe(Exit.done);
     for (const name of names) expect(one.stdout).toContain(name);
   }
+});
+
+describe('options of the engine', () => {
+  test('--family and --limit may be repeated; the last word about a limit counts', async () => {
+    let got: unknown;
+    await grasp(
+      ['daemon', '--insecure', '--family', 'ipv6', '--family', 'ipv4', '--family', 'ipv6'].concat(
+        '--limit',
+        'floodCache=5',
+        '--limit',
+        'sessions=7',
+        '--limit',
+        'floodCache=6',
+      ),
+      {
+        startEngine: (options) => {
+          got = options;
+          return Promise.reject(new Error('enough'));
+        },
+      },
+    );
+    expect(got).toMatchObject({ family: ['ipv6', 'ipv4'], limit: { floodCache: 6, sessions: 7 } });
+  });
+
+  test.each([
+    [['--family', 'ipv5'], 'ipv6 or ipv4'],
+    [['--limit', 'floods=1'], 'floodCache'],
+    [['--limit', 'toString=1'], 'floodCache'],
+    [['--limit', 'floodCache'], 'whole number'],
+    [['--limit', 'floodCache=-1'], 'whole number'],
+    [['--limit', 'floodCache=1=2'], 'NAME=N'],
+  ])('%j is a usage error that says what it may be', async (options, said) => {
+    const run = await grasp(['daemon', '--insecure', ...options]);
+    expect(run.exit).toBe(Exit.usage);
+    expect(run.stderr).toContain(said);
+  });
 });
 
 describe('exit codes', () => {

@@ -116,6 +116,32 @@ labDescribe('grasp in namespaces', () => {
     }
   });
 
+  test('--family: multicasts by these only; --limit: as in the library', async () => {
+    const both = await createLab({ nodes: ['a', 'b'], links: { [IF]: ['a', 'b'] }, ula: true, ipv4: true });
+    try {
+      const offer = startGrasp(both, 'a', 'offer', 'EX3', '1', '--family', 'ipv6', ...ON);
+      await offer.event('ready');
+      const discover = (...families: string[]) =>
+        runGrasp(both, 'b', 'discover', 'EX3', '--first', ...families, ...ON);
+      expect((await discover('--family', 'ipv4')).code).toBe(1);
+      expect((await discover('--family', 'ipv4', '--family', 'ipv6')).code).toBe(0);
+      const watch = await runGrasp(
+        both,
+        'b',
+        'get-flood',
+        'EX1',
+        '--watch',
+        '--limit',
+        'floodWatches=0',
+        ...ON,
+      );
+      expect(watch).toMatchObject({ code: 3 });
+      expect(watch.stderr).toContain('code 43');
+    } finally {
+      await both.close();
+    }
+  });
+
   test('nobody offers it: negotiate fails with noDiscReply (17), exit 1', async () => {
     const run = await runGrasp(lab, 'b', 'negotiate', 'EX5', '1', ...ON);
     expect(run.code).toBe(1);
