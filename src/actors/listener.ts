@@ -6,7 +6,7 @@
  * counted. The queues are memory of a fixed size, taken at start (`datagram-queue.ts`).
  */
 import type { AnyActor } from 'xstate';
-import { copyOf, multicastKind } from '../protocol/index.js';
+import { copyOf, DEF_SCAN_LIMITS, multicastKind, type ScanLimits } from '../protocol/index.js';
 import { DataPort, type Clock, type TimerId, type Counters, type Endpoint } from '../runtime/index.js';
 import { isOwnAddress } from '../substrate/own-address.js';
 import type { Datagram, Environment, PacketReceiver, Substrate } from '../substrate/types.js';
@@ -33,6 +33,8 @@ export interface ListenerOptions {
 interface Receiver {
   readonly actor: AnyActor;
   socket: PacketReceiver | undefined;
+  /** What the socket of now had dropped at the last look. */
+  dropped: number;
 }
 
 /** Two queues, one for discovery and everything small, one for floods. */
@@ -48,6 +50,7 @@ export class Listener {
   readonly #counters: Counters;
   readonly #receivers = new Map<string, Receiver>();
   readonly #queues: Record<QueueName, DatagramQueue>;
+  readonly #scanLimits: ScanLimits;
   readonly #sources = new RecentSources();
   readonly #unwatch: () => void;
   #own: readonly BoundPort[] = [];
@@ -63,6 +66,7 @@ export class Listener {
     this.#counters = options.counters;
     this.#environment = options.substrate.environment;
     const { limits } = options;
+    this.#scanLimits = { ...DEF_SCAN_LIMITS, maxBytes: limits.maxDatagramBytes };
     this.#queues = {
       discovery: new DatagramQueue(limits.discoveryQueue, limits.discoveryQueueBytes),
       flood: new DatagramQueue(limits.floodQueue, limits.floodQueueBytes),
@@ -106,8 +110,10 @@ export class Listener {
   status(): { actors: ActorCount[]; queues: QueueStatus[] } {
     for (const [name, receiver] of this.#receivers) {
       const drops = receiver.socket?.kernelDrops?.() ?? 0;
-      const known = this.#counters.get(`multicast.kernel-dropped.${name}`);
-      if (drops > known) this.#counters.add(`multicast.kernel-dropped.${name}`, drops - known);
+      if (drops > receiver.dropped) {
+        this.#counters.add(`multicast.kernel-dropped.${name}`, drops - receiver.dropped);
+      }
+      receiver.dropped = drops;
     }
     const { limits } = this.#options;
     return {
@@ -164,6 +170,7 @@ export class Listener {
             (socket) => {
               if (stopped) return void socket.close();
               receiver.socket = socket;
+              receiver.dropped = 0;
               receiver.actor.send({ type: 'opened' });
             },
             () => receiver.actor.send({ type: 'failed' }),
@@ -183,6 +190,7 @@ export class Listener {
     const receiver: Receiver = {
       actor: undefined as unknown as AnyActor,
       socket: undefined,
+      dropped: 0,
     };
     this.#receivers.set(name, receiver);
     (receiver as { actor: AnyActor }).actor = startActor(
@@ -203,7 +211,7 @@ export class Listener {
       this.#counters.add('multicast.too-big');
       return;
     }
-    const kind = multicastKind(bytes);
+    const kind = multicastKind(bytes, this.#scanLimits);
     switch (kind) {
       case 'discovery':
       case 'flood':

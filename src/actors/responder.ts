@@ -5,6 +5,7 @@
 import type { Actor, AnyActor } from 'xstate';
 import {
   decodeMessage,
+  DEF_DECODE_LIMITS,
   encodedSize,
   encodeMessage,
   F_NEG,
@@ -46,6 +47,9 @@ import {
 import { familyOf, interfaceOf, ownLocators, tcpLocator } from './own-locators.js';
 
 /** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
+/** The listener has looked at its size already (`limits.maxDatagramBytes`). */
+const ANY_DATAGRAM = { ...DEF_DECODE_LIMITS, maxBytes: 65_535 };
+
 const HANDLER = formsOf(multicastHandlerMachine, (context) => ({ ...context }));
 
 export interface ResponderOptions {
@@ -127,7 +131,7 @@ export class Responder {
   handle(datagram: DatagramEvent): void {
     const { bytes, interface: interfaceName, address, port } = datagram;
     const { counters } = this.#options;
-    const decoded = decodeMessage(bytes, 'multicast');
+    const decoded = decodeMessage(bytes, 'multicast', ANY_DATAGRAM);
     counters.add('multicast.handled');
     const arrival: Arrival = { interface: interfaceName, address, port };
     if (decoded.ok) counters.watcher?.passed(received('multicast', bytes, decoded.message, arrival));

@@ -67,11 +67,12 @@ export class ResponseConnections {
   accept(stream: Stream, interfaceName: string): void {
     const { clock, counters, limits, rapid, dull, awaits } = this.#options;
     const { onResponse, onValue, onNegotiation } = this.#options;
+    // The oldest gives way, not the new one: a responder connects when its answer is ready, so its connection is silent for
+    // a moment only, and idle ones cannot shut it out.
     if (this.#connections.size >= limits.responseConnections) {
       counters.add('response.connections-full');
-      stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
-      stream.abort();
-      return;
+      const [oldest] = this.#connections.values();
+      oldest?.send({ type: 'stopped' });
     }
     const id = this.#next++;
     const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });

@@ -6,12 +6,17 @@ import type { Stream, StreamHandlers } from '../substrate/types.js';
 export class Lingering implements StreamHandlers {
   readonly link = new Link<Lingering>(this);
 
-  /** @param deadline when it is reset, ms */
+  /** Bytes that had not left at the last look. */
+  unsent: number;
+
+  /** @param deadline when it is reset, ms, unless what has been written is still leaving then */
   constructor(
     private readonly owner: StreamLinger,
     readonly stream: Stream,
-    readonly deadline: number,
-  ) {}
+    public deadline: number,
+  ) {
+    this.unsent = stream.bufferedBytes;
+  }
 
   onData(): void {
     // The session is over: nobody reads what comes now.
@@ -26,9 +31,13 @@ export class Lingering implements StreamHandlers {
   }
 }
 
+/** What is being sent goes on if at least so many bytes of it have left since the last look. */
+const PROGRESS_BYTES = 4_096;
+
 /**
  * Streams whose session is over: this side has sent FIN and the peer is expected to do the same soon (RFC 8990
- * §2.5.5). Those that never do are reset after a while, so that a peer cannot hold descriptors. One timer for all.
+ * §2.5.5). Those that never do are reset after a while, so that a peer cannot hold descriptors; but not in the middle of
+ * a long message that is still on its way. One timer for all.
  */
 export class StreamLinger {
   /** In the order in which they are reset. */
@@ -84,15 +93,31 @@ export class StreamLinger {
   readonly #sweep = (): void => {
     this.#timer = undefined;
     const now = this.clock.now();
-    for (const { deadline } of this.#streams) {
+    for (let oldest = this.#streams.oldest; oldest; oldest = this.#streams.oldest) {
+      const lingering = oldest.value;
+      const { deadline } = lingering;
       if (deadline > now) {
         this.#timer = this.clock.setTimeout(this.#sweep, deadline - now);
         return;
       }
-      this.counters.add('stream.linger-timeout');
-      this.#abortOldest();
+      if (this.#isLeaving(lingering)) {
+        lingering.deadline = now + this.limits.lingerMs;
+        this.#streams.remove(oldest);
+        this.#streams.push(oldest);
+      } else {
+        this.counters.add('stream.linger-timeout');
+        this.#abortOldest();
+      }
     }
   };
+
+  /** Once more when all has left this process: the system has its own buffer to send. */
+  #isLeaving(lingering: Lingering): boolean {
+    const { bufferedBytes } = lingering.stream;
+    const left = lingering.unsent - bufferedBytes;
+    lingering.unsent = bufferedBytes;
+    return left >= PROGRESS_BYTES || (left > 0 && bufferedBytes === 0);
+  }
 
   #abortOldest(): void {
     const { oldest } = this.#streams;

@@ -142,13 +142,18 @@ export class WellKnown {
     onEvent(unicastDatagramEvent(decoded, bytes, arrival));
   }
 
+  /** The oldest gives way, one that has said nothing before one that is being answered: idle ones shut nobody out. */
+  #makeRoom(): void {
+    const connections = [...this.#connections.values()];
+    const silent = connections.find((connection) => connection.getSnapshot().value === 'waiting');
+    (silent ?? connections[0])?.send({ type: 'stopped' });
+  }
+
   #accept(stream: Stream, interfaceName: string): void {
     const { clock, counters, limits, onEvent } = this.#options;
     if (this.#connections.size >= limits.unicastConnections) {
       counters.add('unicast.connections-full');
-      stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
-      stream.abort();
-      return;
+      this.#makeRoom();
     }
     const id = this.#next++;
     const framer = new MessageFramer({ maxBytes: GRASP_DEF_MAX_SIZE });

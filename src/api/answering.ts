@@ -1,6 +1,6 @@
 import type { Answer, SessionKey } from '../workers/engine-control.js';
 import { ErrorCode, GraspError } from '../protocol/index.js';
-import { type SessionError, type SessionsLine, type Waiting } from './sessions-line.js';
+import { type SessionError, type SessionSink, type SessionsLine, type Waiting } from './sessions-line.js';
 
 /** The peer's answer to a request or a step, as far as it is one. */
 export type PeerAnswer =
@@ -77,6 +77,13 @@ export function unlessAborted<R extends object>(
   return signal ? answerOrAbort(line, session, answer, signal) : answer;
 }
 
+/** What may come after an abort and is no end that both sides know of; 'declined' is the end that the abort has caused. */
+function isOpenStill(
+  result: object,
+): result is { state: 'declined' } | { state: 'offered'; session: SessionSink } {
+  return 'state' in result && (result.state === 'declined' || result.state === 'offered');
+}
+
 async function answerOrAbort<R extends object>(
   line: SessionsLine,
   session: SessionKey,
@@ -92,8 +99,12 @@ async function answerOrAbort<R extends object>(
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     const result = await answer;
-    // What comes after the abort is the end that the abort has caused.
-    if ('state' in result && result.state === 'declined') signal.throwIfAborted();
+    if (signal.aborted && isOpenStill(result)) {
+      // An offer that crossed the decline: nobody will hear of this session again, here or there.
+      if (result.state === 'offered')
+        result.session.endedUnnoticed({ code: ErrorCode.noSession, detail: 'aborted' });
+      throw signal.reason;
+    }
     return result;
   } catch (error) {
     signal.throwIfAborted();

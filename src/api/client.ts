@@ -165,7 +165,9 @@ export class Client implements ClientControl {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       let records: readonly FloodRecord[] = [];
+      let over = false;
       const end = (failure: Failure | undefined): void => {
+        over = true;
         signal?.removeEventListener('abort', onAbort);
         if (failure) reject(toError(failure));
         else resolve(records);
@@ -175,7 +177,8 @@ export class Client implements ClientControl {
         reject(signal!.reason as Error);
       };
       const cancel = this.callCore(call, { floods: (entries) => (records = entries), done: end });
-      signal?.addEventListener('abort', onAbort, { once: true });
+      // Over already: the engine is closed.
+      if (!over) signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

@@ -95,7 +95,8 @@ class FoundIterator<T> implements AsyncIterator<T> {
         done: (failure) => this.#finish(failure && toError(failure)),
       },
     );
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    // Over already: the engine is closed.
+    if (!this.#done) signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   next(): Promise<IteratorResult<T>> {

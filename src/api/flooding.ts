@@ -191,7 +191,8 @@ export class FloodWatch implements AsyncIterableIterator<TaggedObjective[]> {
         done: (failure) => this.#finish(failure && toError(failure)),
       },
     );
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    // Over already: the engine is closed.
+    if (!this.#over) signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   [Symbol.asyncIterator](): this {

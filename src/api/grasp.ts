@@ -120,8 +120,8 @@ export class Grasp implements AsyncDisposable {
   }
 
   /**
-   * Starts an engine; resolves when it answers and sends. Rejects: 3 bad option, unknown interface, a worker that
-   * cannot start, `dull` without exactly one interface. Without `insecure: true` a plain substrate has no security, and
+   * Starts an engine; resolves when it answers and sends. Rejects: 3 bad option, unknown interface, `dull` without
+   * exactly one interface; 41 a worker that cannot start, its reason as the cause. Without `insecure: true` a plain substrate has no security, and
    * calls give 16.
    */
   static async start(options: GraspOptions): Promise<Grasp> {
@@ -195,7 +195,7 @@ export class Grasp implements AsyncDisposable {
    * Runs an ASA module in a worker of its own, together with its sessions. The module's default export is called
    * with `{ asa, data, signal }`; when it returns or throws, or its worker ends, the ASA is deregistered.
    *
-   * `data` crosses by structuredClone. Rejects: 4, 5, 42, and what the module throws while it is loaded.
+   * `data` crosses by structuredClone. Rejects: 4, 5, 41, 42, and what the module throws while it is loaded.
    *
    * @example
    * const briggs = await grasp.spawnAsa(new URL('./briggs.js', import.meta.url), { name: 'Briggs', data: 400 });
@@ -307,7 +307,7 @@ export class Grasp implements AsyncDisposable {
       await Promise.all([supervisor.detachClient(client), worker.stop()]);
     };
     try {
-      await worker.host.ready();
+      await Promise.race([worker.host.ready(), worker.lost]);
       // What the supervisor tells the client needs no answer, and the thread may end at any time.
       await supervisor.attachClient(client, remote.calls satisfies ClientControl, worker.host.name);
       await Promise.race([remote.calls.load(href), worker.lost]);
@@ -343,14 +343,15 @@ export class Grasp implements AsyncDisposable {
 
 function checkOptions(options: GraspOptions): void {
   const { sessionWorkers, hungAfterMs, asaHungAfterMs, machines } = options;
-  for (const [name, value, least] of [
-    ['sessionWorkers', sessionWorkers, 1],
-    ['hungAfterMs', hungAfterMs, 1],
-    ['asaHungAfterMs', asaHungAfterMs, 1],
+  for (const [name, value, most] of [
+    ['sessionWorkers', sessionWorkers, Number.MAX_SAFE_INTEGER],
+    // Never.
+    ['hungAfterMs', hungAfterMs, Infinity],
+    ['asaHungAfterMs', asaHungAfterMs, Infinity],
   ] as const) {
-    if (value !== undefined && value !== Infinity && !(Number.isInteger(value) && value >= least)) {
-      throw new GraspError(ErrorCode.unspec, `${name} is a whole number from ${least}, not ${String(value)}`);
-    }
+    const isRight = value === undefined || value === most || (Number.isInteger(value) && value >= 1);
+    if (!isRight)
+      throw new GraspError(ErrorCode.unspec, `${name} is a whole number from 1, not ${String(value)}`);
   }
   for (const [name, value] of Object.entries({
     listenSelf: options.listenSelf,

@@ -114,6 +114,7 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
   #waiting:
     | { resolve: (result: IteratorResult<NegotiationSession>) => void; reject: (error: unknown) => void }
     | undefined;
+  readonly #onEnd: () => void;
   #handedOut = false;
   #over = false;
   #error: unknown;
@@ -134,21 +135,12 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
         this.#ready.push(session);
         this.#deliver();
       },
-      onEnd: (error) => {
-        onEnd();
-        this.#over = true;
-        this.#error ??= error;
-        this.#deliver();
-      },
+      onEnd: (error) => this.#ended(error),
     });
-    this.#opening = this.#source.open(asa, objective);
-    this.#opening.catch((error: unknown) => {
-      onEnd();
-      this.#over = true;
-      this.#error = error;
-      this.#deliver();
-    });
+    this.#onEnd = onEnd;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#opening = this.#source.open(asa, objective);
+    this.#opening.catch((error: unknown) => this.#ended(error));
   }
 
   [Symbol.asyncIterator](): this {
@@ -178,6 +170,14 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
       session.endNegotiate({ accept: false, reason: 'no longer listening' }).catch(() => undefined);
     }
     return { done: true, value: undefined };
+  }
+
+  #ended(error: unknown): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#onEnd();
+    this.#over = true;
+    this.#error ??= error;
+    this.#deliver();
   }
 
   #deliver(): void {

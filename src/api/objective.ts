@@ -93,10 +93,18 @@ export class Objective {
       onSession: (session) => serve(session, handler, onError, source),
       onEnd: end,
     });
-    await source.open(this.asa.handle, this.name);
-    const listening: Listening = { port: source.port, ended, stop: () => source.stop() };
-    this.#listens.add(listening);
-    void ended.then(() => this.#listens.delete(listening));
+    const opening = source.open(this.asa.handle, this.name);
+    // From now on: `stopNegotiate` ends what is still being opened, too.
+    const listen = { stop: () => opening.catch(() => undefined).then(() => source.stop()) };
+    this.#listens.add(listen);
+    void ended.then(() => this.#listens.delete(listen));
+    try {
+      await opening;
+    } catch (error) {
+      this.#listens.delete(listen);
+      throw error;
+    }
+    const listening: Listening = { port: source.port, ended, stop: listen.stop };
     const onAbort = (): void => void listening.stop();
     signal?.addEventListener('abort', onAbort, { once: true });
     void ended.then(() => signal?.removeEventListener('abort', onAbort));

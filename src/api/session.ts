@@ -223,11 +223,19 @@ export class NegotiationSession {
     if (failure.code === ErrorCode.declined && call === 'step') {
       return { state: 'declined', reason: failure.reason ?? '' };
     }
-    throw toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
+    throw toldBy(call, failure);
+  }
+
+  /** @internal A call that crossed the end of its session is told how it ended, not that there is none (api.md §5). */
+  crossed(error: SessionError, call: 'step' | 'wait' | 'end'): SessionError {
+    const failure = this.#untold;
+    if (error.code !== ErrorCode.noSession || !failure) return error;
+    this.#untold = undefined;
+    return toldBy(call, failure);
   }
 
   /** Sends a call and waits for its confirmation; `ends`: the session is over then, in these words. */
-  #confirmed(call: SessionCall, ends?: string): Promise<void> {
+  #confirmed(call: SessionCall & { t: 'wait' | 'end' | 'invalid' }, ends?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#line.ask(call, {
         resolve: () => {
@@ -236,7 +244,7 @@ export class NegotiationSession {
         },
         reject: (error) => {
           this.callFailed(error);
-          reject(error);
+          reject(this.crossed(error, call.t === 'wait' ? 'wait' : 'end'));
         },
       });
     });
@@ -274,6 +282,11 @@ export class NegotiationSession {
   }
 }
 
+/** How a session ended, told by a call that came upon its end. */
+function toldBy(call: 'step' | 'wait' | 'end', failure: Failure): SessionError {
+  return toError(failure.code === ErrorCode.noSocket ? { ...failure, code: SOCKET_ERROR[call] } : failure);
+}
+
 /** A step that waits for the peer. */
 class Step extends AwaitedAnswer<NegotiateResult> {
   readonly #session: NegotiationSession;
@@ -292,6 +305,10 @@ class Step extends AwaitedAnswer<NegotiateResult> {
 
   protected take(answer: PeerAnswer): NegotiateResult {
     return this.#session.stepped(answer, this.#offered);
+  }
+
+  override reject(error: SessionError): void {
+    super.reject(this.#session.crossed(error, 'step'));
   }
 
   protected override failed(error: unknown): void {

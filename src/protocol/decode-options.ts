@@ -137,8 +137,9 @@ function readDivert(maxElements: number): { locators: WireLocator[]; dropped: nu
 export function readFlood(
   left: number,
   linkLocal: boolean,
-): { objectives: FloodEntry[]; dropped: number } | RefusalReason {
+): { objectives: FloodEntry[]; others: WireObjective[] | undefined; dropped: number } | RefusalReason {
   const objectives: FloodEntry[] = [];
+  let others: WireObjective[] | undefined;
   let pairs = 0;
   let dropped = 0;
   for (let i = 0; i < left; i++) {
@@ -157,9 +158,12 @@ export function readFlood(
     pairs++;
     if (linkLocal && objective.loopCount !== 1) return 'flood.link-local-loop-count';
     if (isSynchronizationOnly(objective.flags)) objectives.push({ objective, locator });
-    else dropped++;
+    else {
+      (others ??= []).push(objective);
+      dropped++;
+    }
   }
-  if (objectives.length > 0) return { objectives, dropped };
+  if (objectives.length > 0) return { objectives, others, dropped };
   return pairs > 0 ? 'flood.not-synchronization' : 'flood.pair';
 }
 

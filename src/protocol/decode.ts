@@ -203,8 +203,9 @@ function readBody(
       if (ttl < 0) return 'message.ttl';
       const body = readFlood(left - 2, isLinkLocal(initiator));
       if (typeof body === 'string') return body;
-      const { objectives, dropped } = body;
-      return { ok: true, message: { type, sessionId, initiator, ttl, objectives }, droppedOptions: dropped };
+      const { objectives, others, dropped } = body;
+      const message = { type, sessionId, initiator, ttl, objectives, others };
+      return { ok: true, message, droppedOptions: dropped };
     }
     case C.M_INVALID: {
       if (left > 1) return 'message.arity';

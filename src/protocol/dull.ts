@@ -4,7 +4,13 @@
  */
 import { isLinkLocal } from './address.js';
 import { M_FLOOD, O_IPv4_LOCATOR, O_IPv6_LOCATOR } from './constants.js';
-import type { DiscoveryMessage, FloodMessage, ResponseMessage, WireLocator } from './messages.js';
+import type {
+  DiscoveryMessage,
+  FloodMessage,
+  ResponseMessage,
+  WireLocator,
+  WireObjective,
+} from './messages.js';
 
 /** What makes an instance a DULL one; structured-cloneable. */
 export interface DullRules {
@@ -19,14 +25,18 @@ export type DullRefusal = 'source' | 'loop-count' | 'objective' | 'locator';
 
 /** §2.5.2: "MUST discard silently any message whose loop count is not 1": each, where there are several. */
 export function isOnLinkOnly(message: DiscoveryMessage | FloodMessage): boolean {
-  if (message.type === M_FLOOD) return message.objectives.every(({ objective }) => objective.loopCount === 1);
-  return message.objective.loopCount === 1;
+  return objectivesOf(message).every(({ loopCount }) => loopCount === 1);
 }
 
 /** §2.5.2: whether all it is about "belongs to the DULL service"; one foreign objective and the whole is discarded. */
 export function isServed(message: DiscoveryMessage | FloodMessage, { objectives }: DullRules): boolean {
-  if (message.type !== M_FLOOD) return objectives.includes(message.objective.name);
-  return message.objectives.every(({ objective }) => objectives.includes(objective.name));
+  return objectivesOf(message).every(({ name }) => objectives.includes(name));
+}
+
+/** All that it names, what nobody would cache of a flood (§2.10.3) included. */
+function objectivesOf(message: DiscoveryMessage | FloodMessage): readonly WireObjective[] {
+  if (message.type !== M_FLOOD) return [message.objective];
+  return message.objectives.map(({ objective }) => objective).concat(message.others ?? []);
 }
 
 /** Why a DULL instance does not send anything about an objective; undefined: it does. */

@@ -157,7 +157,10 @@ export class MessageFramer {
 let lastLimits = DEF_SCAN_LIMITS;
 
 function limitsOf(maxBytes: number): ScanLimits {
-  if (lastLimits.maxBytes !== maxBytes) lastLimits = { ...DEF_SCAN_LIMITS, maxBytes };
+  if (lastLimits.maxBytes !== maxBytes) {
+    // Whoever wants longer messages wants what they hold, and no item is shorter than a byte.
+    lastLimits = { ...DEF_SCAN_LIMITS, maxBytes, maxItems: Math.max(DEF_SCAN_LIMITS.maxItems, maxBytes) };
+  }
   return lastLimits;
 }
 

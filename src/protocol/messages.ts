@@ -145,6 +145,8 @@ export interface FloodMessage {
   readonly ttl: number;
   /** Never empty. */
   readonly objectives: readonly FloodEntry[];
+  /** Received ones: the objectives of further pairs, which are none of synchronization and so not cached (§2.10.3). */
+  readonly others?: readonly WireObjective[] | undefined;
 }
 
 export interface InvalidMessage {

@@ -129,7 +129,7 @@ export class Registrations {
     if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
     const listen = registry.addListen(asa, name, hostName, kind, value);
     try {
-      await this.#whileReplaced(host, () => this.openListen(host, listen, kind === 'presence'));
+      await this.#whileReplaced(host, () => this.#openOrMove(host, listen));
       listen.open = true;
       await this.announce(name);
     } catch (error) {
@@ -137,6 +137,27 @@ export class Registrations {
       throw error;
     }
     return listen;
+  }
+
+  /**
+   * On the port that the objective has here. Another program may have taken it while nobody listened: then on another,
+   * which its announcement tells.
+   */
+  async #openOrMove(host: SupervisedHost, listen: ListenRecord): Promise<void> {
+    const { objective, kind } = listen;
+    const isNew = kind === 'presence';
+    const registry = this.#registry;
+    try {
+      await this.openListen(host, listen, isNew);
+    } catch (error) {
+      const others = registry
+        .listensOf({ objective })
+        .some((other) => other.open && other.host === host.name);
+      const mayBePort = GraspError.is(error) && error.code === ErrorCode.unspec;
+      if (!mayBePort || others || registry.portOf(host.name, objective) === 0) throw error;
+      registry.holdPort(host.name, objective, 0);
+      await this.openListen(host, listen, isNew);
+    }
   }
 
   /**

@@ -106,14 +106,14 @@ export class SupervisedHost {
         );
       },
       failed: () => {
-        this.#ready.reject(this.#lastError ?? new GraspError(ErrorCode.engineLost, this.name));
+        this.#ready.reject(this.#lossOf());
         this.#ready = withResolvers();
       },
     };
     this.#actor = startActor(
       workerSupervisionMachine,
       { input: { port, hungAfterMs: options.hungAfterMs } },
-      { counters: options.counters, onError: (error) => this.#ready.reject(asError(error)) },
+      { counters: options.counters, onError: (error) => this.#crashed(error) },
     );
   }
 
@@ -134,7 +134,8 @@ export class SupervisedHost {
   }
 
   get #state(): string {
-    return this.#actor.getSnapshot().value;
+    const { status, value } = this.#actor.getSnapshot();
+    return status === 'error' ? 'stopped' : value;
   }
 
   get actor(): Actor<typeof workerSupervisionMachine> {
@@ -236,6 +237,7 @@ export class SupervisedHost {
   #launch(): void {
     const { placement, name, role, settings } = this.#options;
     this.restarts++;
+    this.#lastError = undefined;
     this.#pinged = false;
     this.#answered = false;
     this.#osThread = undefined;
@@ -264,17 +266,23 @@ export class SupervisedHost {
       this.#lastError = new GraspError(ErrorCode.engineLost, `${name} did not start within ${START_MS} ms`);
       this.#actor.send({ type: 'start.failed' });
     }, START_MS);
-    this.#launched = placement.launch(
-      init,
-      [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])],
-      (error) => {
-        clock.clearTimeout(late);
-        this.#lastError = error ?? this.#lastError;
-        if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
-        this.#actor.send({ type: 'exited' });
-        if (this.#state === 'stopped') this.#ended?.();
-      },
-    );
+    const exited = (error: Error | undefined): void => {
+      clock.clearTimeout(late);
+      this.#lastError = error ?? this.#lastError;
+      if (!this.#options.replaced) this.#actor.send({ type: 'stop' });
+      this.#actor.send({ type: 'exited' });
+      if (this.#state !== 'stopped') return;
+      // It ended by itself, perhaps before anybody was told that it works: nobody must wait for it any more.
+      if (!this.#stopping) this.#ready.reject(this.#lossOf());
+      this.#ended?.();
+    };
+    const ports = [controlThere, eventsThere, ...substrate.ports, ...(asa?.ports ?? [])];
+    try {
+      this.#launched = placement.launch(init, ports, exited);
+    } catch (error) {
+      // The system gives no thread. In a later turn, for the machine is on its way to the state of one that starts.
+      clock.defer(() => exited(asError(error)));
+    }
     remote.calls.ready().then(
       () => {
         clock.clearTimeout(late);
@@ -295,6 +303,14 @@ export class SupervisedHost {
     );
   }
 
+  /** What those are told who have to do with the thread that ended last. */
+  #lossOf(): GraspError {
+    const cause = this.#lastError;
+    if (GraspError.is(cause)) return cause;
+    const detail = cause ? `${this.name} worker: ${cause.message}` : `${this.name} worker ended`;
+    return new GraspError(ErrorCode.engineLost, detail, { cause });
+  }
+
   #lose(): void {
     const error = new GraspError(ErrorCode.engineLost, `${this.name} worker ended`, {
       cause: this.#lastError,
@@ -310,10 +326,18 @@ export class SupervisedHost {
     this.#options.onLost(this, error);
   }
 
+  /** A fault of this engine: supervision has ended, and with it the host. */
+  #crashed(error: unknown): void {
+    this.#lastError = asError(error);
+    this.#ready.reject(this.#lossOf());
+    this.#launched?.terminate();
+    this.#ended?.();
+  }
+
   /** The thread cannot be told what it is to do: it is of no use, and replaced. */
   #replayFailed(error: unknown): void {
     this.#lastError = asError(error);
-    this.#ready.reject(this.#lastError);
+    this.#ready.reject(this.#lossOf());
     // Whoever asks from now on waits for the next thread.
     this.#ready = withResolvers();
     this.#launched?.terminate();

@@ -291,19 +291,18 @@ describe('what is no response', () => {
     expect(engine.queue('response.connections').length).toBe(0);
   });
 
-  test('limits.responseConnections: one more is closed at once and counted; then there is room again', async () => {
+  test('limits.responseConnections: the oldest that has said nothing gives way to one more, and is counted', async () => {
     await two({ limits: { responseConnections: 3 } });
     const found = await engine.client().discover('EX3');
     const idle = [];
     for (let i = 0; i < 3; i++) idle.push(await peer.connect(engine.discoveryPort()));
     expect(engine.queue('response.connections')).toMatchObject({ length: 3, limit: 3 });
-    const surplus = await peer.connect(engine.discoveryPort());
-    expect(surplus.over).toBe(true);
-    expect(idle.map(({ over }) => over)).toEqual([false, false, false]);
-    expect(engine.counters.get('response.connections-full')).toBe(1);
-    await idle[0]!.end();
+    // Idle ones shut no responder out.
     await peer.respond(peer.heard[0]!, 60_000, tcp6(Q, 1));
     expect(found.ports).toEqual([1]);
+    expect(idle.map(({ closed }) => closed)).toMatchObject([{ kind: 'reset' }, undefined, undefined]);
+    expect(engine.counters.get('response.connections-full')).toBe(1);
+    expect(engine.queue('response.connections').length).toBe(2);
   });
 
   test('a responder that never closes its side holds no descriptor: reset after limits.lingerMs', async () => {

@@ -139,6 +139,18 @@ describe('what is looked at', () => {
     expectBalanced(lone);
   });
 
+  test('limits.maxDatagramBytes: more than 2048 too, all the way', async () => {
+    rig.network.link('l1').set({ mtu: 60_000 });
+    const peer = await rig.peer('peer');
+    const engine = await rig.engine('host', { limits: { maxDatagramBytes: 4_096 } });
+    await engine.announce('EX3', [{}]);
+    await peer.multicast(discovery('EX3', { value: new Uint8Array(3_000) }));
+    expect(peer.responses).toHaveLength(1);
+    await peer.multicast(discovery('EX3', { sid: 5, value: new Uint8Array(4_096) }));
+    expect(peer.responses).toHaveLength(1);
+    expect(engine.heard.get('multicast.too-big')).toBe(1);
+  });
+
   test('the handler gets memory of its own, with where it came from', async () => {
     const peer = await rig.peer('peer', { links: ['l1', 'l2'] });
     const lone = await rig.listener('host', { links: ['l1', 'l2'] });
@@ -498,6 +510,18 @@ describe('sockets', () => {
     expect(dropped).toBe(51 - lone.counters.get('multicast.received'));
     lone.listener.status();
     expect(lone.counters.get('multicast.kernel-dropped.l1')).toBe(dropped);
+    // A new socket begins to count anew.
+    lone.node.setInterfaceUp('l1', false);
+    await rig.clock.settle();
+    lone.node.setInterfaceUp('l1', true);
+    await rig.clock.settle();
+    const before = lone.counters.get('multicast.received');
+    for (let i = 0; i < 20; i++) peer.post(discovery('EX3', { sid: i }));
+    await rig.clock.settle();
+    lone.listener.status();
+    const more = 20 - (lone.counters.get('multicast.received') - before);
+    expect(more).toBeGreaterThan(0);
+    expect(lone.counters.get('multicast.kernel-dropped.l1')).toBe(dropped + more);
   });
 
   test('a closed listener hears nothing and leaves no socket', async () => {

@@ -148,6 +148,7 @@ describe('limits.lingerMs', () => {
     const closed = new Map<string, () => void>();
     const stream = (name: string): Stream =>
       ({
+        bufferedBytes: 0,
         setHandlers: (handlers: StreamHandlers) => closed.set(name, () => handlers.onClose()),
         end: () => log.push(`${name} end`),
         abort: () => log.push(`${name} abort ${clock.now()}`),
@@ -172,5 +173,32 @@ describe('limits.lingerMs', () => {
     expect(linger.size).toBe(0);
     await clock.runUntilIdle();
     expect(clock.now()).toBe(1_080);
+  });
+
+  test('G-2.8.10-01 what is still on its way is not cut off, unless it does not get on', async () => {
+    const clock = new SimulatedClock();
+    const counters = new Counters();
+    const linger = new StreamLinger(clock, counters, { lingerMs: 100, lingeringStreams: 10 });
+    const stream = (bufferedBytes: number) => {
+      const made = { bufferedBytes, abortedAt: NaN };
+      return Object.assign(made, {
+        setHandlers: () => undefined,
+        end: () => undefined,
+        abort: () => void (made.abortedAt = clock.now()),
+      });
+    };
+    const [long, stuck, short] = [stream(50_000), stream(50_000), stream(0)];
+    for (const each of [long, stuck, short]) linger.finish(each as unknown as Stream);
+    for (const left of [40_000, 20_000, 300, 0]) {
+      long.bufferedBytes = left;
+      stuck.bufferedBytes -= 10;
+      await clock.advance(100);
+    }
+    expect([stuck.abortedAt, short.abortedAt]).toEqual([100, 100]);
+    // All has left: the system's own buffer has its time, too.
+    expect([linger.size, long.abortedAt]).toEqual([1, NaN]);
+    await clock.advance(100);
+    expect([linger.size, long.abortedAt]).toEqual([0, 500]);
+    expect(counters.get('stream.linger-timeout')).toBe(3);
   });
 });

@@ -176,17 +176,27 @@ describe('by TCP', () => {
     expect(engine.counters.get('unicast.refused.limit.bytes')).toBe(1);
   });
 
-  test('limits.unicastConnections: one more is reset; then there is room again', async () => {
+  test('limits.unicastConnections: the oldest that has said nothing gives way; if none, the oldest', async () => {
     await start({ limits: { unicastConnections: 2 } });
-    const [first] = [await stream(), await stream()];
+    const asking = await stream();
+    // Nobody has it here: the connection waits for what a relay of it finds.
+    await asking.send(discovery('EX9'));
+    const idle = await stream();
     const third = await stream();
-    await rig.clock.settle();
-    expect(third.closed).toMatchObject({ kind: 'reset' });
+    await third.send(discovery('EX3'));
+    expect(third.messages.length).toBe(1);
     expect(engine.counters.get('unicast.connections-full')).toBe(1);
-    await first.end();
+    expect([asking.closed, idle.closed]).toMatchObject([undefined, { kind: 'reset' }]);
     const fourth = await stream();
-    await fourth.send(discovery('EX3'));
-    expect(fourth.messages.length).toBe(1);
+    await fourth.send(discovery('EX8', { sid: 78 }));
+    expect([asking.closed, fourth.closed]).toEqual([undefined, undefined]);
+    const fifth = await stream();
+    expect([asking.closed, fourth.closed, fifth.closed]).toMatchObject([
+      { kind: 'reset' },
+      undefined,
+      undefined,
+    ]);
+    expect(engine.counters.get('unicast.connections-full')).toBe(2);
   });
 
   test('limits.unicastFirstMessageMs: who says nothing, or too little, is cut off', async () => {

@@ -1,6 +1,7 @@
 /** Announcers and listeners of infrastructure: RFC 8994 §6.2.5.1 and §6.4, RFC 8995 §4. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encode } from 'cborg';
+import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import {
   announceAcp,
@@ -13,6 +14,7 @@ import {
   listenRegistrar,
   type AcpMethod,
   type Grasp,
+  type SimulatedClock,
   type SimulatedNode,
 } from '../../src/index.js';
 import { World } from './rig.js';
@@ -64,6 +66,26 @@ async function flood(pairs: readonly unknown[], from = theirs(), ttlMs = 210_000
 const udp = (address: string, port: number): unknown[] => [103, addressBytes(address), 17, port];
 const tcp = (address: string, port: number): unknown[] => [103, addressBytes(address), 6, port];
 const next = async <T>(list: AsyncIterator<T>): Promise<T> => (await world.until(list.next())).value as T;
+
+/** From now on: the delays of the timers that run, whole seconds. */
+function watchTimers(clock: SimulatedClock): () => number[] {
+  const running = new Map<unknown, number>();
+  const set = clock.setTimeout.bind(clock);
+  const clear = clock.clearTimeout.bind(clock);
+  clock.setTimeout = (fn, ms) => {
+    const id = set(() => {
+      running.delete(id);
+      fn();
+    }, ms);
+    running.set(id, Math.round(ms / 1_000) * 1_000);
+    return id;
+  };
+  clock.clearTimeout = (id) => {
+    running.delete(id);
+    clear(id);
+  };
+  return () => [...running.values()];
+}
 
 describe('RFC 8994 §6.4 AN_ACP', () => {
   test('P-6.4-06 -07 -08 the bytes of Figure 6, every 60 s, each time with a new session id', async () => {
@@ -477,6 +499,40 @@ describe('the life of an announcement', () => {
     await world.until(asa.deregister());
     await world.clock.advance(60_000);
     expect(await announcement.ended).toMatchObject({ code: 6 });
+  });
+
+  test('an ASA that is deregistered before the announcement is ended: no failure, then or by the signal', async () => {
+    const asa = await world.until(dull.registerAsa('Mine'));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const failed: unknown[] = [];
+    const onFailure = (error: unknown): void => void failed.push(error);
+    const announcement = await world.until(announceAcp(asa, { methods: [IKE], signal, onFailure }));
+    await world.until(asa.deregister());
+    controller.abort();
+    await world.clock.settle();
+    expect(await announcement.ended).toBeUndefined();
+    await world.until(announcement.stop());
+    expect(failed).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  test.each<[string, (controller: AbortController) => Promise<unknown> | void]>([
+    ['a signal', (controller) => controller.abort(new Error('enough'))],
+    ['the engine', () => dull.close()],
+  ])('a loop that is ended by %s leaves no timer', async (_, end) => {
+    const controller = new AbortController();
+    const heard = listenAcp(dull, { signal: controller.signal });
+    await next(heard);
+    await flood([[['AN_ACP', 5, 1, 'IKEv2'], udp(theirs(), 500)]]);
+    expect(await next(heard)).toHaveLength(1);
+    const timers = watchTimers(world.clock);
+    const failing = heard.next().catch((error: unknown) => error);
+    await world.clock.settle();
+    expect(timers()).toContain(210_000);
+    await world.until(Promise.resolve(end(controller)));
+    await world.until(failing);
+    expect(timers()).not.toContain(210_000);
   });
 
   test('twice in one engine: 12, and the first goes on; listeners there may be many', async () => {

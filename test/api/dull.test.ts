@@ -206,6 +206,20 @@ describe('RFC 8990 §2.5.2 DULL', () => {
     expect(await held('AN_ACP')).toEqual(['alone']);
   });
 
+  test('G-2.5.2-06 -07 also where it is in a pair that no cache would take (§2.10.3)', async () => {
+    const global = addressBytes('2001:db8::7');
+    const noSynch = (name: string, loopCount: number): unknown[] => [[name, 3, loopCount, 0], []];
+    await flood(p, pair('AN_ACP', 1, 'foreign'), noSynch('EX1', 1));
+    const loops = [pair('AN_ACP', 1, 'loops'), noSynch('AN_Proxy', 6)];
+    await world.until(p.multicast([FLOOD, 1, global, 60_000, ...loops], 'l1'));
+    await world.clock.settle();
+    expect(await held('AN_ACP')).toEqual([]);
+    expect(await counters()).toMatchObject({ 'dull.objective': 1, 'dull.loop-count': 1 });
+    await flood(p, pair('AN_ACP', 1, 'own'), noSynch('AN_Proxy', 1));
+    await world.clock.settle();
+    expect(await held('AN_ACP')).toEqual(['own']);
+  });
+
   test('G-2.5.2-08 -10 relays nothing, and sends nobody elsewhere', async () => {
     // A neighbour on the link answers, so that there is something to divert to.
     p.onHeard = (message, from) => {

@@ -464,6 +464,21 @@ describe('the engine of a facade', () => {
     expect((await world.until(client.grasp.status())).security).toBe('insecure');
   });
 
+  test('and leaves nothing of its own there: calls that wait return, names are free again', async () => {
+    const ex3 = negotiable('EX3');
+    const handle = await world.register(client, 'Gray', ex3);
+    const waiting = client.api.listen_negotiate(handle, ex3);
+    await world.clock.settle();
+    await world.until(client.api.close());
+    expect((await world.until(waiting))[0]).toBe(13);
+    const { asas, objectives } = await world.until(client.grasp.status());
+    expect([asas, objectives]).toEqual([[], []]);
+    expect((await world.until(client.api.register_asa('Gray')))[0]).toBe(0);
+    // Once more, with the engine closed before.
+    await world.until(client.grasp.close());
+    await world.until(client.api.close());
+  });
+
   test('interfaces and insecure, from the program or the environment', () => {
     expect(startOptions({ interfaces: ['eth0'], insecure: true })).toEqual({
       substrate: { kind: 'plain', interfaces: ['eth0'], insecure: true },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { getEventListeners } from 'node:events';
 import type { Asa, Grasp, NegotiationSession, Objective } from '../../src/index.js';
 import { World } from './rig.js';
 
@@ -55,6 +56,30 @@ describe('RFC 8991 §2.3.5 listen_negotiate', () => {
     await world.until(first.stop());
     const second = await world.until(briggs.ex3.onNegotiate(accept));
     expect(second.port).toBe(first.port);
+  });
+
+  test('stopNegotiate ends a listen that is still being opened', async () => {
+    const opening = briggs.ex3.onNegotiate(accept);
+    const stopping = briggs.ex3.stopNegotiate();
+    const listening = await world.until(opening);
+    await world.until(stopping);
+    expect(await world.until(listening.ended)).toBeUndefined();
+    expect(await world.until(gray.asa.discover('EX3', fresh))).toEqual([]);
+  });
+
+  test('a listen that fails or ends by itself leaves no listener on its signal', async () => {
+    const { signal } = new AbortController();
+    const waiting = briggs.ex3
+      .listenNegotiate({ signal })
+      .next()
+      .catch((error: unknown) => error);
+    await world.clock.settle();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await world.until(briggs.asa.deregister());
+    expect(await world.until(waiting)).toMatchObject({ code: 13 });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    expect(await world.failure(briggs.ex3.listenNegotiate({ signal }).next())).toMatchObject({ code: 6 });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('C-13 deregistering the objective ends its listens, and its sessions with 19', async () => {

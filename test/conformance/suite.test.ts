@@ -6,6 +6,7 @@ import { labDescribe } from '../lab/describe.js';
 import type { SuiteResult } from './suite.js';
 
 const RUN = fileURLToPath(new URL('./run.js', import.meta.url));
+const BROKEN = fileURLToPath(new URL('./broken/run.js', import.meta.url));
 const MUTE = fileURLToPath(new URL('./adapters/mute.js', import.meta.url));
 
 interface Ended {
@@ -14,8 +15,10 @@ interface Ended {
   readonly stderr: string;
 }
 
-function conformance(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+const conformance = (...args: string[]): Promise<Ended> => runFile(RUN, args);
+
+function runFile(file: string, args: readonly string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
@@ -65,5 +68,12 @@ labDescribe('the conformance suite', () => {
     expect(await conformance('--jobs', 'many')).toMatchObject({ code: 2 });
     expect(await conformance('a.json')).toMatchObject({ code: 2, stderr: 'what is a.json for?\n' });
     expect(await conformance('--report', 'x.md', 'none.json')).toMatchObject({ code: 2 });
+  }, 60_000);
+
+  test('names a broken engine, and would say so if it did not', async () => {
+    const name = 'DULL: takes floods of any objective';
+    const { code, stdout } = await runFile(BROKEN, ['--patience', '5', '--only', name]);
+    expect(stdout).toBe(`named  G-2.5.2-07: ${name}\n1 of 1 broken engines named\n`);
+    expect(code).toBe(0);
   }, 60_000);
 });

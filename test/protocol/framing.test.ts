@@ -30,6 +30,13 @@ function feed(chunks: readonly Uint8Array[], options?: FramerOptions): { items: 
 
 const two = hex('83071917701903e8 83051917708463455833030582634e5a441850');
 
+test('G-2.8.3-02 who takes longer messages takes as many items as they can hold', () => {
+  // An array of 20,000 zeros.
+  const long = concat(hex('994e20'), new Uint8Array(20_000));
+  expect(feed([long], { maxBytes: 65_536 }).items).toEqual([toHex(long)]);
+  expect(feed([long], { maxBytes: 20_002 }).items).toEqual(['malformed:limit.bytes']);
+});
+
 describe('§2.5.3 the end of a message is found in its bytes alone', () => {
   test('two messages cut at every byte', () => {
     const whole = feed([two]).items;

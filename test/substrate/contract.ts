@@ -478,6 +478,14 @@ export function substrateContract(
           expect(await kindOf(call('b', 'connect', { target: named(9), timeoutMs: 5000 }))).toBe('refused');
         });
 
+        test('in any script: resolvers know it by its ASCII form (RFC 5890)', async () => {
+          const { id, port } = await call('a', 'listen', {});
+          const { addresses } = await info('a', 'l1');
+          for (const name of ['bücher.example', 'xn--bcher-kva.example']) world.setName(name, addresses);
+          await call('b', 'connect', { target: named(port, 'bücher.example'), timeoutMs: 5000 });
+          await event('a', 'stream', (e) => e.id === id);
+        });
+
         test('give an address that is silent only its share of the time', async () => {
           const { id, port } = await call('a', 'listen', {});
           const { addresses } = await info('a', 'l1');

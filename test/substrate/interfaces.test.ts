@@ -35,9 +35,9 @@ class Host implements Platform {
   }
 }
 
-function watching(host: Host, chosen?: readonly string[]) {
+function watching(host: Host, chosen?: readonly string[], lenient = false) {
   const clock = new SimulatedClock(0);
-  const options = { chosen, security: 'none', pollIntervalMs: 500, ipv4: true, lenient: false } as const;
+  const options = { chosen, security: 'none', pollIntervalMs: 500, ipv4: true, lenient } as const;
   const watch = new InterfaceWatch(host, clock, options);
   let [looked, changed] = [0, 0];
   watch.onLook(() => void looked++);
@@ -68,6 +68,33 @@ describe('without a file descriptor left', () => {
     const host = new Host();
     host.interfaces = undefined;
     expect(() => watching(host, chosen)).toThrow('no file descriptor is left');
+  });
+});
+
+describe('of two interfaces on one IPv4 subnet', () => {
+  const both = ['eth0', 'wlan0'].map((name, n) => ({
+    ...L1,
+    name,
+    index: n + 1,
+    networks: [`192.0.2.${n + 1}/24`],
+  }));
+  const first = (chosen: readonly string[] | undefined, lenient = false): string | undefined => {
+    const host = new Host();
+    host.interfaces = both;
+    const { watch } = watching(host, chosen, lenient);
+    const [name] = watch.byPrecedence.map((each) => each.name);
+    expect(watch.byPrecedence).toHaveLength(2);
+    expect(watch.chosen.find(({ ipv4 }) => ipv4 !== undefined)?.name).toBe(name);
+    watch.close();
+    return name;
+  };
+
+  test('what comes from it is taken to have come by the one that is in use', () => {
+    expect(first(['wlan0'])).toBe('wlan0');
+    expect(first(['eth0'])).toBe('eth0');
+    expect(first(undefined)).toBe('eth0');
+    // Shared later, after a start that named both.
+    expect(first(['wlan0', 'eth0'], true)).toBe('wlan0');
   });
 });
 

@@ -426,6 +426,29 @@ describe('several session hosts', () => {
     await expect(registrations.resume(host, negotiate!)).rejects.toMatchObject({ code: 3 });
   });
 
+  test('its port is taken while nobody listens: the next listen opens another, which is announced', async () => {
+    let taken = false;
+    const { calls, registry, registrations, a } = fakes(({ method, argument }) =>
+      taken && method === 'listen' && (argument as { port: number }).port === 4_000
+        ? new GraspError(ErrorCode.unspec, 'in use')
+        : undefined,
+    );
+    await registrations.registerObjective('main', a, registration('EX3', NEGOTIATE));
+    const first = await registrations.listen('main', a, 'EX3');
+    // Another listen holds it: then it is not the port that is in the way.
+    taken = true;
+    await expect(registrations.listen('main', a, 'EX3')).rejects.toMatchObject({ code: 3 });
+    await registrations.stopListen('main', first.listen);
+    calls.length = 0;
+    await registrations.listen('main', a, 'EX3');
+    expect(calls.map(({ method, argument }) => [method, (argument as { port?: number }).port])).toEqual([
+      ['listen', 4_000],
+      ['listen', 0],
+      ['announce', undefined],
+    ]);
+    expect(registry.listensOf({ objective: 'EX3' })).toMatchObject([{ open: true }]);
+  });
+
   test('a discoverable objective whose port cannot be opened is not registered', async () => {
     const { registry, registrations, a } = fakes(({ method }) =>
       method === 'listen' ? new GraspError(ErrorCode.unspec, 'no descriptors') : undefined,

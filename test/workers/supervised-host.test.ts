@@ -7,14 +7,29 @@ import type { Placement } from '../../src/workers/placement.js';
 import { isPort, toEndpoint } from '../../src/workers/ports.js';
 import { SupervisedHost } from '../../src/workers/supervised-host.js';
 
-/** A host over a thread that is served on an inline endpoint; `onPing` hears of each question for a proof of life. */
-function hosted(
-  onReady: () => Promise<void>,
-  onPing: () => Promise<void> | void = () => undefined,
+const NO_THREAD = new Error('EAGAIN: no thread');
+
+interface Hosted {
+  readonly onReady?: () => Promise<void>;
+  /** Hears of each question for a proof of life. */
+  readonly onPing?: () => Promise<void> | void;
   /** What the thread ends with as soon as it is launched. */
-  failure?: Error,
-  idleMs: () => number | undefined = () => undefined,
-): { host: SupervisedHost; clock: SimulatedClock; kill: () => void } {
+  readonly failure?: Error;
+  readonly idleMs?: () => number | undefined;
+  /** So many times the system gives no thread. */
+  readonly refusals?: number;
+  readonly replaced?: boolean;
+}
+
+/** A host over a thread that is served on an inline endpoint. */
+function hosted({
+  onReady = () => Promise.resolve(),
+  onPing = () => undefined,
+  failure,
+  idleMs = () => undefined,
+  refusals = 0,
+  replaced = true,
+}: Hosted = {}): { host: SupervisedHost; clock: SimulatedClock; kill: () => void } {
   let kill: () => void = () => undefined;
   const clock = new SimulatedClock(0);
   const placement: Placement = {
@@ -22,6 +37,7 @@ function hosted(
     world: { clock, random: (bytes) => void bytes.fill(1), toEndpoint },
     channel: () => inlinePair(clock, { clone: true }),
     launch: (init, _ports, onExit) => {
+      if (refusals-- > 0) throw NO_THREAD;
       kill = () => onExit(undefined);
       const control = {
         ready: () => Promise.resolve(),
@@ -49,7 +65,7 @@ function hosted(
     clock,
     counters: new Counters(),
     hungAfterMs: 500,
-    replaced: true,
+    replaced,
     settings: () => ({}) as HostSettings,
     substrate: () => ({ init: {} as never, ports: [] }),
     events: { portsChanged: () => undefined },
@@ -62,12 +78,14 @@ function hosted(
 test('a replay that fails fails those who wait for it; the thread that comes next can be waited for', async () => {
   const refused = new Error('refused');
   let replays = 0;
-  const { host, clock } = hosted(() => (++replays === 1 ? Promise.reject(refused) : Promise.resolve()));
+  const { host, clock } = hosted({
+    onReady: () => (++replays === 1 ? Promise.reject(refused) : Promise.resolve()),
+  });
   const first = host.ready().then(
     () => 'ready',
     (error: unknown) => error,
   );
-  expect(await clock.until(first)).toBe(refused);
+  expect(await clock.until(first)).toMatchObject({ code: 41, cause: refused });
   const second = host.ready().then(
     () => 'ready',
     (error: unknown) => error,
@@ -81,7 +99,7 @@ test('a replay that fails fails those who wait for it; the thread that comes nex
 test('a thread is not running, for who looks at it, until it has been told what it is to do', async () => {
   let told!: () => void;
   const replay = new Promise<void>((resolve) => (told = resolve));
-  const { host, clock } = hosted(() => replay);
+  const { host, clock } = hosted({ onReady: () => replay });
   const running = host.ready();
   await clock.advance(10);
   expect(host.isBuilt).toBe(true);
@@ -95,7 +113,7 @@ test('a thread is not running, for who looks at it, until it has been told what 
 
 test('a thread that died while it was told leaves all to be told to its successor', async () => {
   const replays: (() => void)[] = [];
-  const { host, clock, kill } = hosted(() => new Promise((resolve) => replays.push(resolve)));
+  const { host, clock, kill } = hosted({ onReady: () => new Promise((resolve) => replays.push(resolve)) });
   const running = host.ready();
   await clock.advance(10);
   kill();
@@ -111,10 +129,7 @@ test('a thread that died while it was told leaves all to be told to its successo
 
 test('a thread that works is asked who it is at once, before any tick: it may be starved from the first', async () => {
   let pings = 0;
-  const { host, clock } = hosted(
-    () => Promise.resolve(),
-    () => void pings++,
-  );
+  const { host, clock } = hosted({ onPing: () => void pings++ });
   await clock.until(host.ready());
   await clock.advance(1);
   expect(pings).toBe(1);
@@ -127,12 +142,34 @@ test('a thread that works is asked who it is at once, before any tick: it may be
 
 test('a thread that ends while it starts fails its start with what it ended with, not with its closed port', async () => {
   const failure = new Error('thrown while loading');
-  const { host, clock } = hosted(
-    () => Promise.resolve(),
-    () => undefined,
-    failure,
-  );
-  await expect(clock.until(host.ready())).rejects.toBe(failure);
+  const { host, clock } = hosted({ failure });
+  await expect(clock.until(host.ready())).rejects.toMatchObject({ code: 41, cause: failure });
+  await clock.until(host.stop(1_000));
+});
+
+describe('a system that gives no thread', () => {
+  test('who waits is told (41); it is tried again, and works when there is one', async () => {
+    const { host, clock } = hosted({ refusals: 2 });
+    await expect(clock.until(host.ready())).rejects.toMatchObject({ code: 41, cause: NO_THREAD });
+    await clock.advance(10_000);
+    expect([host.restarts, host.state]).toEqual([2, 'running']);
+    await clock.until(host.ready());
+    await clock.until(host.stop(1_000));
+  });
+
+  test('a host that has none can be stopped', async () => {
+    const { host, clock } = hosted({ refusals: Infinity });
+    await expect(clock.until(host.ready())).rejects.toMatchObject({ code: 41 });
+    await clock.until(host.stop(1_000));
+    expect(host.state).toBe('stopped');
+  });
+});
+
+test('an ASA’s thread that ends before it works is not waited for', async () => {
+  const failure = new Error('out of memory');
+  const { host, clock } = hosted({ failure, replaced: false });
+  await expect(clock.until(host.ready())).rejects.toMatchObject({ code: 41, cause: failure });
+  expect(host.state).toBe('stopped');
   await clock.until(host.stop(1_000));
 });
 
@@ -140,15 +177,13 @@ describe('a thread between two ticks of 100 ms', () => {
   /** How many of ten ticks the thread is asked at, and whether it lives on, if of each it waits this long for something to do. */
   async function asked(waited: number, answers = true): Promise<{ pings: number; restarts: number }> {
     let [pings, idle] = [0, 0];
-    const { host, clock } = hosted(
-      () => Promise.resolve(),
-      () => {
+    const { host, clock } = hosted({
+      onPing: () => {
         pings++;
         return answers ? undefined : new Promise<void>(() => undefined);
       },
-      undefined,
-      () => idle,
-    );
+      idleMs: () => idle,
+    });
     await clock.until(host.ready());
     await clock.advance(1);
     pings = 0;

@@ -43,6 +43,8 @@ export interface AnnouncedItem {
 /** After these nothing will ever be flooded again. */
 const FINAL: readonly number[] = [ErrorCode.noASA, ErrorCode.notYourObj, ErrorCode.closed];
 
+const isFinal = (error: unknown): error is GraspError => GraspError.is(error) && FINAL.includes(error.code);
+
 /**
  * Floods at once, and then every period. Resolves after the first flood. Rejects what that one rejects with, and 3 a bad
  * period, or an engine of the wrong kind.
@@ -82,7 +84,7 @@ class Announcer implements Announcement {
   readonly #items: Parameters<typeof announce>[2];
   readonly #options: AnnounceOptions & { readonly periodMs: number };
   readonly #ttlMs: number;
-  readonly #onAbort = (): void => void this.stop();
+  readonly #onAbort = (): void => void this.stop().catch((error: unknown) => this.#failed(error));
   #end!: (why: GraspError | undefined) => void;
   #offClose: (() => void) | undefined;
   #timer: TimerId | undefined;
@@ -114,10 +116,12 @@ class Announcer implements Announcement {
       await this.#flood();
       signal?.throwIfAborted();
     } catch (error) {
-      await this.#objective.deregister();
+      await this.#leave();
       throw error;
     }
     this.#offClose = asa.onClose((error) => this.#finish(error));
+    // At once, if it was closed meanwhile.
+    if (this.#over) return;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#schedule();
   }
@@ -130,8 +134,20 @@ class Announcer implements Announcement {
   async #stop(): Promise<void> {
     if (this.#over) return;
     this.#finish(undefined);
-    await this.#objective.deregister();
-    await this.#place.release();
+    try {
+      await this.#leave();
+    } finally {
+      await this.#place.release();
+    }
+  }
+
+  /** The objective may be gone already, with its ASA or the engine; the announcer hears of that at its next flood only. */
+  async #leave(): Promise<void> {
+    try {
+      await this.#objective.deregister();
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+    }
   }
 
   #finish(why: GraspError | undefined): void {
@@ -159,10 +175,14 @@ class Announcer implements Announcement {
       await this.#flood();
     } catch (error) {
       if (this.#over) return;
-      if (GraspError.is(error) && FINAL.includes(error.code)) return this.#finish(error);
-      (this.#options.onFailure ?? warn)(error);
+      if (isFinal(error)) return this.#finish(error);
+      this.#failed(error);
     }
     this.#schedule();
+  }
+
+  #failed(error: unknown): void {
+    (this.#options.onFailure ?? warn)(error);
   }
 
   async #flood(): Promise<void> {

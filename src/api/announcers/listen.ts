@@ -89,8 +89,12 @@ async function* lists<T extends Announced>(
         if (dates.length === 0) return;
         timer = clock.setTimeout(() => resolve('expired'), Math.max(0, Math.min(...dates) - clock.now()));
       });
-      const news = await Promise.race([heard, expired]);
-      clock.clearTimeout(timer);
+      let news: Awaited<typeof heard> | 'expired';
+      try {
+        news = await Promise.race([heard, expired]);
+      } finally {
+        clock.clearTimeout(timer);
+      }
       if (news === 'expired') {
         const now = clock.now();
         all = all.filter(({ expiresAt }) => expiresAt === 0 || expiresAt > now);

@@ -55,7 +55,8 @@ export function called<R extends readonly unknown[]>(operation: Operation<R>, he
 
 interface Polled {
   readonly operation: Operation<readonly unknown[]>;
-  result: readonly unknown[] | undefined;
+  /** What has come of it. Thrown: a fault of the engine. */
+  result: readonly unknown[] | { readonly thrown: unknown } | undefined;
 }
 
 /** The operations that are being polled. */
@@ -81,10 +82,11 @@ export class Polls {
       const begun: Polled = { operation, result: undefined };
       polled = begun;
       calls.set(operation.key, begun);
-      void operation.run().then((result) => {
+      const settle = (result: Polled['result']): void => {
         begun.result = result;
         record.ready.add(begun);
-      });
+      };
+      operation.run().then(settle, (thrown: unknown) => settle({ thrown }));
     }
     // Two turns: the second comes after everything that needed no waiting.
     const { clock } = this.#state;
@@ -92,6 +94,7 @@ export class Polls {
     if (!polled.result) return polled.operation.pending as R;
     if (calls.get(operation.key) === polled) calls.delete(operation.key);
     record.ready.delete(polled);
+    if ('thrown' in polled.result) throw polled.result.thrown;
     return polled.result as R;
   }
 

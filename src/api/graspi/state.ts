@@ -169,13 +169,18 @@ export class State {
     };
   }
 
-  /** Ends the engine unless it was handed in; every waiting call gives 42. The next register_asa starts another. */
+  /**
+   * Ends the engine; every waiting call gives 42. The next register_asa starts another. One that was handed in goes on
+   * without the ASAs registered here, whose waiting calls are told so.
+   */
   async close(): Promise<void> {
     const grasp = this.#grasp ?? (await this.#starting);
-    for (const record of this.asas.values()) {
+    const records = [...this.asas.values()];
+    for (const record of records) {
       for (const { listens } of record.objectives.values()) listens.release();
     }
     this.asas.clear();
+    if (this.#given) await Promise.all(records.map(({ asa }) => deregistered(asa)));
     if (!grasp || this.#given) return;
     this.#grasp = undefined;
     await grasp.close();
@@ -192,6 +197,15 @@ export class State {
   async assertSecure(): Promise<void> {
     const { security } = await this.grasp.status();
     if (security === 'none') throw new GraspError(ErrorCode.noSecurity);
+  }
+}
+
+/** The engine may have been closed before. */
+async function deregistered(asa: Asa): Promise<void> {
+  try {
+    await asa.deregister();
+  } catch (error) {
+    if (!GraspError.is(error) || error.code !== ErrorCode.closed) throw error;
   }
 }
 

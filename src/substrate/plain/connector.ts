@@ -1,4 +1,5 @@
 import { connect as openSocket, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { Link, RecencyList } from '../../protocol/index.js';
 import type { Clock, TimerId } from '../../runtime/clock.js';
 import { SubstrateError, type CancelSignal, type Stream, type Target } from '../types.js';
@@ -183,9 +184,9 @@ export class Connector {
     { address: name, port }: Target,
     { timeoutMs, signal }: { timeoutMs: number; signal?: CancelSignal | undefined },
   ): Promise<Stream> {
-    checkName(name);
+    const ascii = asciiName(name);
     const giveUpAt = this.#clock.now() + timeoutMs;
-    const addresses = await this.#patiently(resolveName(name), `resolving ${name}`, timeoutMs, signal);
+    const addresses = await this.#patiently(resolveName(ascii), `resolving ${name}`, timeoutMs, signal);
     let failure: unknown;
     for (const [i, address] of addresses.entries()) {
       const share = Math.max(1, giveUpAt - this.#clock.now()) / (addresses.length - i);
@@ -225,11 +226,16 @@ export class Connector {
   }
 }
 
-/** Throws `local` for what cannot be a domain name: the resolver would take some of it for an address or a path. */
-function checkName(name: string): void {
-  if (name.length > 253 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(name)) {
+/**
+ * The name as resolvers know it (RFC 5890). Throws `local` for what cannot be a domain name: the resolver would take some of
+ * it for an address or a path.
+ */
+function asciiName(name: string): string {
+  const ascii = /^[\x20-\x7e]*$/.test(name) ? name : domainToASCII(name);
+  if (ascii.length > 253 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(ascii)) {
     throw new SubstrateError('local', `bad domain name ${JSON.stringify(name.slice(0, 80))}`);
   }
+  return ascii;
 }
 
 /** The target as the stack wants it; throws `local` for what is no address or no port. */

@@ -42,6 +42,8 @@ export class InterfaceWatch {
   #host: readonly HostInterface[];
   /** Made at a look, not when asked for: every multicast that leaves asks. */
   #chosen: readonly ChosenInterface[] = [];
+  /** As {@link onLink} is to look at them: of several on a subnet the one whose IPv4 is in use comes first. */
+  #byPrecedence: readonly HostInterface[] = [];
   /** Interfaces whose IPv4 subnet is an earlier one's too. */
   #ambiguous: ReadonlySet<string> = new Set();
   /** Addresses that were asked about, as written, and whether they are this host's. */
@@ -90,6 +92,11 @@ export class InterfaceWatch {
   /** The chosen interfaces of the host, each with the IPv4 address it can be used by. */
   get chosen(): readonly ChosenInterface[] {
     return this.#chosen;
+  }
+
+  /** Everything the host has, in the order in which an IPv4 address of a subnet is taken to be on an interface. */
+  get byPrecedence(): readonly HostInterface[] {
+    return this.#byPrecedence;
   }
 
   /** How many chosen interfaces cannot be used for IPv4 because another one is on their subnet. */
@@ -176,6 +183,9 @@ export class InterfaceWatch {
       const ipv4 = this.#ambiguous.has(item.name) ? undefined : item.networks[0]?.split('/')[0];
       return { ...item, ipv4 };
     });
+    const inUse = this.#inOrder(this.#chosen).filter(({ ipv4 }) => ipv4 !== undefined);
+    const names = new Set(inUse.map(({ name }) => name));
+    this.#byPrecedence = [...inUse, ...this.#host.filter(({ name }) => !names.has(name))];
     return shared;
   }
 

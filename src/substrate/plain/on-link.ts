@@ -20,7 +20,8 @@ const known = new WeakMap<readonly Ipv4Interface[], readonly Subnet[]>();
 
 /**
  * The interface on whose subnet an IPv4 address lies, by the longest prefix; undefined if it lies on none. Node does
- * not tell the interface of an IPv4 multicast, so this has to. The list is read once: it must not change.
+ * not tell the interface of an IPv4 multicast, so this has to. Of several with the same prefix it is the first. The list
+ * is read once: it must not change.
  */
 export function onLink(address: string, interfaces: readonly Ipv4Interface[]): string | undefined {
   let subnets = known.get(interfaces);

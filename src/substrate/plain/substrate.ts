@@ -76,7 +76,7 @@ class PlainSubstrate implements Substrate {
         this.#watch.chosen.flatMap(({ name, index, ipv4: address }) =>
           address ? { name, index, address } : [],
         ),
-      interfaces: () => this.#watch.host,
+      interfaces: () => this.#watch.byPrecedence,
       ambiguous: () => this.#watch.ambiguous,
       drops: (socket) => platform.drops(socket),
       count: (reason) => this.#drops.add(reason),

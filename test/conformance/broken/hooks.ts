@@ -12,7 +12,7 @@ export const initialize: InitializeHook<readonly Change[]> = (data) => {
 export const load: LoadHook = async (url, context, nextLoad) => {
   // Threads load the modules themselves here, not the files that were made of them.
   if (url.endsWith('/dist/threads/workers/entry.js')) {
-    return { format: 'module', source: "import '../src/workers/entry.js';", shortCircuit: true };
+    return { format: 'module', source: "import '../../src/workers/entry.js';", shortCircuit: true };
   }
   const loaded = await nextLoad(url, context);
   const mine = changes.filter(({ file }) => url.endsWith(`/dist/src/${file}`));

@@ -67,14 +67,14 @@ export const brokenSessions: readonly BrokenEngine[] = [
   dull(
     'DULL: answers discoveries with any loop count',
     'G-2.5.2-06',
-    'return message.objective.loopCount === 1;',
-    'return true;',
+    'return objectivesOf(message).every(({ loopCount }) => loopCount === 1);',
+    'return message.type !== M_FLOOD || objectivesOf(message).every(({ loopCount }) => loopCount === 1);',
   ),
   dull(
     'DULL: takes floods of any objective',
     'G-2.5.2-07',
-    'return message.objectives.every(({ objective }) => objectives.includes(objective.name));',
-    'return true;',
+    'return objectivesOf(message).every(({ name }) => objectives.includes(name));',
+    'return message.type === M_FLOOD || objectives.includes(message.objective.name);',
   ),
   handler(
     'DULL: takes what comes from a global address',
