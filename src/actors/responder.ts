@@ -71,7 +71,7 @@ export interface ResponderOptions {
   /** Session hosts, to whom a discovery is handed that is a request at the same time. */
   readonly requests: {
     has(host: string): boolean;
-    handOver(host: string, request: RapidRequest): void;
+    handOver(host: string, request: RapidRequest): boolean;
   };
   /** An answer, encoded, to where its discovery came from. */
   readonly sendBack: (bytes: Uint8Array, to: Arrival) => void;
@@ -248,7 +248,8 @@ export class Responder {
     const { rapidHost } = this.#nextListener(announcement, listeners);
     const { name, flags, loopCount, value } = objective;
     const { address, port } = arrival;
-    this.#options.requests.handOver(rapidHost!, {
+    const { requests, counters } = this.#options;
+    const taken = requests.handOver(rapidHost!, {
       t: 'rapid.request',
       sessionId,
       objective: { name, flags, loopCount },
@@ -256,6 +257,8 @@ export class Responder {
       value: Uint8Array.from(value!),
       target: { address, port, interface: arrival.interface || undefined },
     });
+    // Nobody waits for an answer to a discovery: who asked will ask again.
+    if (!taken) counters.add('request.overload');
   }
 
   #divert(message: DiscoveryMessage, arrival: Arrival): void {

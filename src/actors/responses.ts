@@ -26,9 +26,8 @@ import { formsOf, type MachineForm } from './compiled-machine.js';
 import type { CoreLimits } from './limits.js';
 import { census, startActor, type ActorCount, type QueueStatus } from './machine-host.js';
 import type { Arrival } from './multicast-handler.js';
+import { StreamLinger } from './stream-linger.js';
 
-/** ms a peer has to close its side of a connection after it got its M_RESPONSE. */
-const CLOSE_MS = 2_000;
 /** So many times longer than the first is the second try of a connect. */
 const SECOND_PATIENCE = 10;
 
@@ -75,6 +74,8 @@ export class Responses {
   #parkedCount = 0;
   /** Sources of whose places one has become free since the waiting were served last. */
   readonly #freed = new Set<string>();
+  /** Connections that have brought their answer, until the peer closes its side too. */
+  readonly #linger: StreamLinger;
   /** Connects to sources that are not known. */
   readonly #unknown: TokenBucket;
   #yieldTimer: TimerId | undefined;
@@ -85,6 +86,7 @@ export class Responses {
   constructor(options: ResponsesOptions) {
     this.#options = options;
     this.#unknown = new TokenBucket(options.limits.responseUnknownRate, options.limits.responseUnknownBurst);
+    this.#linger = new StreamLinger(options.clock, options.counters, options.limits);
     this.#waiting = new LastInFirstOut(options.limits.responsesWaiting);
     this.#waitingKnown = new LastInFirstOut(options.limits.responsesWaiting);
   }
@@ -115,6 +117,7 @@ export class Responses {
       queues: [
         { name: 'response.in-flight', length: this.#responses.size, limit: limits.responsesInFlight },
         { name: 'response.waiting', length: this.#waitingCount, limit: limits.responsesWaiting },
+        { name: 'response.lingering', length: this.#linger.size, limit: limits.lingeringStreams },
       ],
     };
   }
@@ -128,6 +131,7 @@ export class Responses {
     this.#seconds.clear();
     this.#parked.clear();
     for (const { actor } of [...this.#responses.values()]) actor.send({ type: 'stopped' });
+    this.#linger.abortAll();
   }
 
   get #waitingCount(): number {
@@ -325,7 +329,6 @@ export class Responses {
     const giveUp = new Cancellation();
     const unknown = this.#isUnknown(outgoing);
     let stream: Stream | undefined;
-    let timer: TimerId | undefined;
     const port: DiscoveryResponsePort = {
       get subject() {
         return { peer: to, interface: to.interface, role: 'responder' as const };
@@ -341,17 +344,12 @@ export class Responses {
           )
           .then(
             (connected) => {
-              stream = connected;
               connecting.delete(id);
               if (unknown) this.#unknown.giveBack();
               this.#nowKnown(to.address);
-              connected.setHandlers({
-                onData: () => undefined,
-                onEnd: () => undefined,
-                onClose: () => send({ type: 'stream.closed' }),
-              });
               // Given up while the answer was on its way.
-              if (giveUp.aborted) return connected.abort();
+              if (giveUp.aborted) return dropped(connected);
+              stream = connected;
               send({ type: 'stream.connected' });
             },
             () => {
@@ -364,7 +362,7 @@ export class Responses {
           );
       },
       send: () => {
-        stream?.write(bytes);
+        stream!.write(bytes);
         counters.watcher?.passed({
           direction: 'sent',
           via: 'stream',
@@ -372,13 +370,10 @@ export class Responses {
           peer: to,
           interface: to.interface,
         });
-        stream?.end();
-        timer = clock.setTimeout(() => send({ type: 'timer.expired' }), CLOSE_MS);
+        this.#linger.finish(stream!);
       },
-      abort: () => stream?.abort(),
       count: (reason) => counters.add(reason),
       release: () => {
-        clock.clearTimeout(timer);
         connecting.delete(id);
         giveUp.abort();
         if (!this.#responses.delete(id)) return;
@@ -391,9 +386,15 @@ export class Responses {
     const actor = startActor(
       RESPONSE[this.#options.machines ?? 'compiled'],
       { input: { port } },
-      { counters, onError: () => (port.abort(), port.release()) },
+      { counters, onError: () => (stream?.abort(), port.release()) },
     );
     const send = (event: DiscoveryResponseEvent): void => actor.send(event);
     this.#responses.set(id, { actor, outgoing });
   }
+}
+
+/** Nobody wants it any more. */
+function dropped(stream: Stream): void {
+  stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });
+  stream.abort();
 }

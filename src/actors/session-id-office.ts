@@ -78,9 +78,12 @@ export class SessionIdOffice {
     return this.#hosts.has(host);
   }
 
-  /** A discovery that a host of the engine is to answer itself (§2.5.5.1). */
-  handOver(host: string, request: RapidRequest): void {
-    this.#hosts.get(host)?.port.send(request);
+  /** A discovery that a host of the engine is to answer itself (§2.5.5.1); false if that has not handled its last ones yet. */
+  handOver(host: string, request: RapidRequest): boolean {
+    const port = this.#hosts.get(host)?.port;
+    if (!port || port.congested) return false;
+    port.send(request);
+    return true;
   }
 
   close(): void {

@@ -71,21 +71,22 @@ describe('M_RESPONSE (§2.5.4.3, §2.8.5)', () => {
     await engine.announce('EX3', [{}]);
     await peer.multicast(discovery('EX3'));
     expect(peer.accepted[0]!.ended).toBe(true);
-    expect(engine.census()).toMatchObject({ 'discoveryResponse closing': 1 });
-    await peer.accepted[0]!.end();
     expect(engine.counters.get('response.sent')).toBe(1);
-    expect(engine.queue('response.in-flight').length).toBe(0);
+    expect(engine.queue('response.lingering').length).toBe(1);
+    await peer.accepted[0]!.end();
+    expect(engine.queue('response.lingering').length).toBe(0);
   });
 
-  test('a peer that does not close its side is cut off after 2 s, and its place is free', async () => {
+  test('limits.lingerMs: a peer that does not close its side holds no place, and is cut off after 2 s', async () => {
     await engine.announce('EX3', [{}]);
     await peer.multicast(discovery('EX3'));
+    expect(engine.queue('response.in-flight').length).toBe(0);
     await rig.clock.advance(1_999);
-    expect(engine.queue('response.in-flight').length).toBe(1);
+    expect(peer.accepted[0]!.closed).toBeUndefined();
     await rig.clock.advance(1);
     expect(peer.accepted[0]!.closed).toMatchObject({ kind: 'reset' });
-    expect(engine.counters.get('response.not-closed')).toBe(1);
-    expect(engine.queue('response.in-flight').length).toBe(0);
+    expect(engine.counters.get('stream.linger-timeout')).toBe(1);
+    expect(engine.queue('response.lingering').length).toBe(0);
   });
 
   test('G-2.8.5-01 A-2.3.3-08 A-2.3.5-13 unregistered, not listening, or no more: silence', async () => {
@@ -561,6 +562,15 @@ describe('responses in flight', () => {
     expect(engine.queue('response.in-flight').length).toBe(0);
   });
 
+  test('who takes its answer and never closes holds no place', async () => {
+    const engine = await rig.engine('engine', { limits: { responsesInFlight: 1, responsesPerSource: 1 } });
+    const peer = await rig.peer('peer');
+    await engine.announce('EX3', [{}]);
+    for (let sid = 1; sid <= 5; sid++) await peer.multicast(discovery('EX3', { sid }));
+    expect(peer.responses.map(([, sid]) => sid)).toEqual([1, 2, 3, 4, 5]);
+    expect(peer.accepted.every(({ closed }) => closed === undefined)).toBe(true);
+  });
+
   test('a source where nobody listens is unreachable at once', async () => {
     const engine = await rig.engine('engine');
     const peer = await rig.peer('peer');
@@ -589,10 +599,8 @@ describe('responses in flight', () => {
     await peer.multicast(discovery('EX3'));
     injector(engine).send('fe80::bad', 2);
     await rig.clock.settle();
-    expect(engine.census()).toMatchObject({
-      'discoveryResponse closing': 1,
-      'discoveryResponse connecting': 1,
-    });
+    expect(engine.census()).toMatchObject({ 'discoveryResponse connecting': 1 });
+    expect(engine.queue('response.lingering').length).toBe(1);
     await rig.run(engine.core.close());
     await rig.clock.settle();
     expect(peer.accepted[0]!.closed).toMatchObject({ kind: 'reset' });

@@ -3,7 +3,10 @@ import { describe, expect, test } from '@jest/globals';
 import { ActiveSessions } from '../../src/actors/active-sessions.js';
 import { SessionIds } from '../../src/actors/session-ids.js';
 import { StreamLinger } from '../../src/actors/stream-linger.js';
-import { Counters, SimulatedClock } from '../../src/runtime/index.js';
+import { Counters, inlinePair, SimulatedClock } from '../../src/runtime/index.js';
+import { SessionIdSource } from '../../src/protocol/index.js';
+import { SessionIdOffice } from '../../src/actors/session-id-office.js';
+import type { RapidRequest } from '../../src/actors/core-protocol.js';
 import type { Environment, Stream, StreamHandlers, Target } from '../../src/substrate/types.js';
 
 const block = (first: number, size = 8): Uint32Array =>
@@ -138,6 +141,30 @@ describe('C-06 active sessions', () => {
     active.removeIncoming(5, other);
     expect(active.size).toBe(0);
   });
+});
+
+test('§2.5.5.1 a host that does not get to it is handed no more requests than its window', async () => {
+  const clock = new SimulatedClock();
+  const [core, host] = inlinePair(clock);
+  let got = 0;
+  host.onMessage((message) => void (got += (message as [unknown[]])[0].length));
+  const office = new SessionIdOffice(new SessionIdSource((bytes) => bytes.fill(1)), clock);
+  office.attach('sessions-1', core);
+  const request: RapidRequest = {
+    t: 'rapid.request',
+    sessionId: 7,
+    objective: { name: 'EX3', flags: 3, loopCount: 6 },
+    value: Uint8Array.of(1),
+    target: { address: 'fd00::1', port: 1 },
+  };
+  const taken = Array.from({ length: 1_100 }, () => office.handOver('sessions-1', request));
+  expect(taken.filter((each) => each)).toHaveLength(1_024);
+  await clock.settle();
+  expect(got).toBe(1_024);
+  host.postMessage([[], 1_024]);
+  await clock.settle();
+  expect([office.handOver('sessions-1', request), office.handOver('nobody', request)]).toEqual([true, false]);
+  office.close();
 });
 
 describe('limits.lingerMs', () => {

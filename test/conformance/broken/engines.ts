@@ -123,7 +123,12 @@ export const brokenEngines: readonly BrokenEngine[] = [
     'responseTo(message, announcement.ttlMs, locators, undefined)',
     'responseTo(message, 60000, locators, undefined)',
   ),
-  responses('leaves the connection of a response open', 'G-2.8.5-07', 'stream?.end();', ''),
+  responses(
+    'leaves the connection of a response open',
+    'G-2.8.5-07',
+    'this.#linger.finish(stream);',
+    'stream.setHandlers({ onData: () => undefined, onEnd: () => undefined, onClose: () => undefined });',
+  ),
   own(
     'answers with a link-local address',
     'G-2.9.5.1-01',
