@@ -55,11 +55,10 @@ export interface SuiteResult {
   readonly ms: number;
 }
 
+const OURS = fileURLToPath(new URL('./adapters/anima-grasp.js', import.meta.url));
 const BUILT_IN: Readonly<Record<string, () => readonly string[]>> = {
-  'anima-grasp': () => [
-    process.execPath,
-    fileURLToPath(new URL('./adapters/anima-grasp.js', import.meta.url)),
-  ],
+  'anima-grasp': () => [process.execPath, OURS],
+  'anima-grasp-interpreted': () => [process.execPath, OURS, 'interpreted'],
   graspy: () => {
     if (!process.env['GRASPY_DIR']) {
       throw new RangeError('GRASPY_DIR names no copy of the Python prototype');

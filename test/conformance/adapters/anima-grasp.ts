@@ -227,6 +227,7 @@ serveAdapter(
           ...(ipv4 === true ? { families: ['ipv6', 'ipv4'] } : {}),
         },
         sessionWorkers: 1,
+        machines: process.argv.includes('interpreted') ? 'interpreted' : 'compiled',
         ...(args['dull'] === undefined ? {} : { dull: { objectives: args['dull'] as string[] } }),
         ...(args['rapid'] === true ? { rapidAnswers: true } : {}),
       };
