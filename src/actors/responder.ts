@@ -46,10 +46,10 @@ import {
 } from './multicast-handler.js';
 import { familyOf, interfaceOf, ownLocators, tcpLocator } from './own-locators.js';
 
-/** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
 /** The listener has looked at its size already (`limits.maxDatagramBytes`). */
 const ANY_DATAGRAM = { ...DEF_DECODE_LIMITS, maxBytes: 65_535 };
 
+/** Every multicast of the network steps it: interpreted, that is most of what one costs, in time and in garbage. */
 const HANDLER = formsOf(multicastHandlerMachine, (context) => ({ ...context }));
 
 export interface ResponderOptions {

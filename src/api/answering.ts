@@ -77,8 +77,8 @@ export function unlessAborted<R extends object>(
   return signal ? answerOrAbort(line, session, answer, signal) : answer;
 }
 
-/** What may come after an abort and is no end that both sides know of; 'declined' is the end that the abort has caused. */
-function isOpenStill(
+/** After an abort: the decline that it has caused, or an offer that crossed it. An agreement that crossed it is one. */
+function isNoAgreement(
   result: object,
 ): result is { state: 'declined' } | { state: 'offered'; session: SessionSink } {
   return 'state' in result && (result.state === 'declined' || result.state === 'offered');
@@ -99,8 +99,8 @@ async function answerOrAbort<R extends object>(
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     const result = await answer;
-    if (signal.aborted && isOpenStill(result)) {
-      // An offer that crossed the decline: nobody will hear of this session again, here or there.
+    if (signal.aborted && isNoAgreement(result)) {
+      // Nobody will hear of this session again, here or there.
       if (result.state === 'offered')
         result.session.endedUnnoticed({ code: ErrorCode.noSession, detail: 'aborted' });
       throw signal.reason;

@@ -165,9 +165,7 @@ export class Client implements ClientControl {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       let records: readonly FloodRecord[] = [];
-      let over = false;
       const end = (failure: Failure | undefined): void => {
-        over = true;
         signal?.removeEventListener('abort', onAbort);
         if (failure) reject(toError(failure));
         else resolve(records);
@@ -176,9 +174,9 @@ export class Client implements ClientControl {
         cancel();
         reject(signal!.reason as Error);
       };
+      // Before the call: on a closed engine that ends at once.
+      signal?.addEventListener('abort', onAbort, { once: true });
       const cancel = this.callCore(call, { floods: (entries) => (records = entries), done: end });
-      // Over already: the engine is closed.
-      if (!over) signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

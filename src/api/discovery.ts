@@ -84,6 +84,8 @@ class FoundIterator<T> implements AsyncIterator<T> {
     const { asa, objective, timeoutMs, minimumTtlMs, flush = false, value, forRequest, signal } = request;
     this.#signal = signal;
     signal?.throwIfAborted();
+    // Before the call: on a closed engine that ends at once.
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#cancel = client.callCore(
       { t: 'discover', asa, objective, timeoutMs, minimumTtlMs, flush, value, forRequest },
       {
@@ -95,8 +97,6 @@ class FoundIterator<T> implements AsyncIterator<T> {
         done: (failure) => this.#finish(failure && toError(failure)),
       },
     );
-    // Over already: the engine is closed.
-    if (!this.#done) signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   next(): Promise<IteratorResult<T>> {

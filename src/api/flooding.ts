@@ -180,6 +180,8 @@ export class FloodWatch implements AsyncIterableIterator<TaggedObjective[]> {
   constructor(client: Client, objective: string, signal: AbortSignal | undefined) {
     signal?.throwIfAborted();
     this.#signal = signal;
+    // Before the call: on a closed engine that ends at once.
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#cancel = client.callCore(
       { t: 'flood.watch', objective },
       {
@@ -191,8 +193,6 @@ export class FloodWatch implements AsyncIterableIterator<TaggedObjective[]> {
         done: (failure) => this.#finish(failure && toError(failure)),
       },
     );
-    // Over already: the engine is closed.
-    if (!this.#over) signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   [Symbol.asyncIterator](): this {

@@ -121,8 +121,8 @@ export class Grasp implements AsyncDisposable {
 
   /**
    * Starts an engine; resolves when it answers and sends. Rejects: 3 bad option, unknown interface, `dull` without
-   * exactly one interface; 41 a worker that cannot start, its reason as the cause. Without `insecure: true` a plain substrate has no security, and
-   * calls give 16.
+   * exactly one interface; 41 a worker that cannot start, its reason as the cause. Without `insecure: true` a plain
+   * substrate has no security, and calls give 16.
    */
   static async start(options: GraspOptions): Promise<Grasp> {
     const { placement = 'worker', clock = nodeClock } = options;
@@ -343,15 +343,15 @@ export class Grasp implements AsyncDisposable {
 
 function checkOptions(options: GraspOptions): void {
   const { sessionWorkers, hungAfterMs, asaHungAfterMs, machines } = options;
-  for (const [name, value, most] of [
-    ['sessionWorkers', sessionWorkers, Number.MAX_SAFE_INTEGER],
-    // Never.
-    ['hungAfterMs', hungAfterMs, Infinity],
-    ['asaHungAfterMs', asaHungAfterMs, Infinity],
-  ] as const) {
-    const isRight = value === undefined || value === most || (Number.isInteger(value) && value >= 1);
-    if (!isRight)
+  for (const [name, value] of Object.entries({
+    sessionWorkers,
+    // Infinity: never.
+    hungAfterMs: hungAfterMs === Infinity ? undefined : hungAfterMs,
+    asaHungAfterMs: asaHungAfterMs === Infinity ? undefined : asaHungAfterMs,
+  })) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
       throw new GraspError(ErrorCode.unspec, `${name} is a whole number from 1, not ${String(value)}`);
+    }
   }
   for (const [name, value] of Object.entries({
     listenSelf: options.listenSelf,

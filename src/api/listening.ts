@@ -107,6 +107,7 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
   readonly #opening: Promise<void>;
   readonly #ready: NegotiationSession[] = [];
   readonly #signal: AbortSignal | undefined;
+  readonly #onEnd: () => void;
   readonly #onAbort = (): void => {
     this.#error = this.#signal?.reason;
     void this.return();
@@ -114,7 +115,6 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
   #waiting:
     | { resolve: (result: IteratorResult<NegotiationSession>) => void; reject: (error: unknown) => void }
     | undefined;
-  readonly #onEnd: () => void;
   #handedOut = false;
   #over = false;
   #error: unknown;
@@ -128,6 +128,7 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
     const { signal, onEnd } = options;
     signal?.throwIfAborted();
     this.#signal = signal;
+    this.#onEnd = onEnd;
     this.#source = new RequestSource({
       client,
       capacity: 1,
@@ -137,7 +138,6 @@ export class SessionIterator implements AsyncIterableIterator<NegotiationSession
       },
       onEnd: (error) => this.#ended(error),
     });
-    this.#onEnd = onEnd;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#opening = this.#source.open(asa, objective);
     this.#opening.catch((error: unknown) => this.#ended(error));

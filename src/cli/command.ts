@@ -28,12 +28,16 @@ export type EngineExtra = Pick<Parameters<typeof Grasp.start>[0], 'listenSelf' |
 /** `once`: for what the command asks; `lasting`: others ask it, at any time, and the first one counts too. */
 export type EngineUse = 'once' | 'lasting';
 
+/** IP version of multicasts. */
+export type Family = 'ipv6' | 'ipv4';
+
 /** What commands that use the network have in common. */
 export interface SharedOptions {
   /** Names of the interfaces to use; absent: every usable one. */
   readonly interface?: readonly string[] | undefined;
-  /** Families of multicasts; absent: both are heard, one is sent. */
-  readonly family?: readonly ('ipv6' | 'ipv4')[] | undefined;
+  /** Absent: both are heard, one is sent. */
+  readonly family?: readonly Family[] | undefined;
+  /** Limits of the engine that are not to be the default ones. */
   readonly limit?: Partial<Limits> | undefined;
   readonly insecure?: boolean | undefined;
   readonly json?: boolean | undefined;

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { GRASP_DEF_LOOPCT, GRASP_DEF_TIMEOUT, MAX_PORT, MAX_UINT32 } from '../protocol/index.js';
-import type { CommandContext, EngineExtra, EngineUse, SharedOptions } from './command.js';
+import type { CommandContext, EngineExtra, EngineUse, Family, SharedOptions } from './command.js';
 import { daemon, type DaemonOptions } from './commands/daemon.js';
 import { decode } from './commands/decode.js';
 import { decodeCapture, type CaptureOptions } from './commands/decode-capture.js';
@@ -345,10 +345,7 @@ function networked(command: Command): Command {
     .option('--insecure', 'run though nothing secures the interfaces (tests only)');
 }
 
-function families(
-  text: string,
-  before: readonly ('ipv6' | 'ipv4')[] | undefined,
-): readonly ('ipv6' | 'ipv4')[] {
+function families(text: string, before: readonly Family[] | undefined): readonly Family[] {
   if (text !== 'ipv6' && text !== 'ipv4') throw new InvalidArgumentError('It must be ipv6 or ipv4.');
   return before?.includes(text) ? before : [...(before ?? []), text];
 }

@@ -129,7 +129,14 @@ export class Registrations {
     if (!host) throw new GraspError(ErrorCode.engineLost, hostName);
     const listen = registry.addListen(asa, name, hostName, kind, value);
     try {
-      await this.#whileReplaced(host, () => this.#openOrMove(host, listen));
+      await this.#whileReplaced(host, () => {
+        // While nobody listened, another program may have taken the port that the objective has here.
+        const isHeld = registry
+          .listensOf({ objective: name })
+          .some((other) => other.open && other.host === hostName);
+        const mayMove = !isHeld && registry.portOf(hostName, name) !== 0;
+        return this.#openOrMove(host, listen, { resumed: kind === 'presence', mayMove });
+      });
       listen.open = true;
       await this.announce(name);
     } catch (error) {
@@ -140,39 +147,29 @@ export class Registrations {
   }
 
   /**
-   * On the port that the objective has here. Another program may have taken it while nobody listened: then on another,
-   * which its announcement tells.
-   */
-  async #openOrMove(host: SupervisedHost, listen: ListenRecord): Promise<void> {
-    const { objective, kind } = listen;
-    const isNew = kind === 'presence';
-    const registry = this.#registry;
-    try {
-      await this.openListen(host, listen, isNew);
-    } catch (error) {
-      const others = registry
-        .listensOf({ objective })
-        .some((other) => other.open && other.host === host.name);
-      const mayBePort = GraspError.is(error) && error.code === ErrorCode.unspec;
-      if (!mayBePort || others || registry.portOf(host.name, objective) === 0) throw error;
-      registry.holdPort(host.name, objective, 0);
-      await this.openListen(host, listen, isNew);
-    }
-  }
-
-  /**
    * Opens a listen again in the host that took another's place. What no call of an ASA waits for would be lost
    * silently if its port has been taken meanwhile: it takes another, and discoverers are told.
    */
   async resume(host: SupervisedHost, listen: ListenRecord): Promise<void> {
+    const mayMove = listen.kind !== 'negotiate';
+    const hasMoved = await this.#openOrMove(host, listen, { resumed: true, mayMove });
+    if (hasMoved) await this.announce(listen.objective);
+  }
+
+  /** On the port that the objective has here or, if that cannot be opened, on another; whether it is another. */
+  async #openOrMove(
+    host: SupervisedHost,
+    listen: ListenRecord,
+    { resumed, mayMove }: { resumed: boolean; mayMove: boolean },
+  ): Promise<boolean> {
     try {
-      await this.openListen(host, listen, true);
+      await this.openListen(host, listen, resumed);
+      return false;
     } catch (error) {
-      const isOver = !GraspError.is(error) || error.code !== ErrorCode.unspec;
-      if (listen.kind === 'negotiate' || isOver) throw error;
+      if (!mayMove || !GraspError.is(error) || error.code !== ErrorCode.unspec) throw error;
       this.#registry.holdPort(host.name, listen.objective, 0);
-      await this.openListen(host, listen, true);
-      await this.announce(listen.objective);
+      await this.openListen(host, listen, resumed);
+      return true;
     }
   }
 

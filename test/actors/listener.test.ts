@@ -165,9 +165,12 @@ describe('what is looked at', () => {
 });
 
 /** A listener whose socket the test is. What arrives stands in a buffer that the next datagram overwrites. */
-async function heardFrom(
-  options: CoreEngineOptions = {},
-): Promise<{ lone: LoneListener; arrive: (message: unknown) => void }> {
+async function heardFrom(options: CoreEngineOptions = {}): Promise<{
+  lone: LoneListener;
+  arrive: (message: unknown) => void;
+  /** The discovery of this session id, in a turn of its own. */
+  arriveAlone: (sid: number) => Promise<void>;
+}> {
   const slab = Buffer.alloc(2_048);
   let arrive: (message: unknown) => void = () => undefined;
   const lone = await rig.listener('host', {
@@ -185,7 +188,11 @@ async function heardFrom(
         },
       }),
   });
-  return { lone, arrive };
+  const arriveAlone = async (sid: number): Promise<void> => {
+    arrive(discovery('EX3', { sid }));
+    await rig.clock.settle();
+  };
+  return { lone, arrive: (message) => arrive(message), arriveAlone };
 }
 
 /** Session ids in the order they came in. */
@@ -224,12 +231,9 @@ describe('the socket may use its buffer again at once', () => {
   });
 
   test('so is what goes at once', async () => {
-    const { lone, arrive } = await heardFrom();
+    const { lone, arrive, arriveAlone } = await heardFrom();
     const handler = lone.attachHandler();
-    for (let sid = 1; sid <= 2; sid++) {
-      arrive(discovery('EX3', { sid }));
-      await rig.clock.settle();
-    }
+    for (let sid = 1; sid <= 2; sid++) await arriveAlone(sid);
     arrive(discovery('EX3', { sid: 3 }));
     expect(lone.counters.get('multicast.passed')).toBe(3);
     arrive(discovery('EX3', { sid: 4 }));
@@ -321,11 +325,10 @@ describe('a handler that does not take', () => {
   });
 
   test('limits.handlerWindow: holds for what comes one by one too', async () => {
-    const { lone, arrive } = await heardFrom({ limits });
+    const { lone, arriveAlone } = await heardFrom({ limits });
     const handler = lone.attachHandler();
     for (let sid = 1; sid <= 8; sid++) {
-      arrive(discovery('EX3', { sid }));
-      await rig.clock.settle();
+      await arriveAlone(sid);
       expect(lone.queue('unhandled').length).toBe(Math.min(sid, limits.handlerWindow));
       expect(lone.queue('discovery').length).toBe(Math.max(0, sid - limits.handlerWindow));
     }
@@ -335,33 +338,27 @@ describe('a handler that does not take', () => {
   });
 
   test('what comes alone does not overtake what waits', async () => {
-    const { lone, arrive } = await heardFrom({ limits });
+    const { lone, arrive, arriveAlone } = await heardFrom({ limits });
     const handler = lone.attachHandler();
     for (let sid = 1; sid <= limits.handlerWindow; sid++) arrive(discovery('EX3', { sid }));
     await rig.clock.settle();
-    arrive(discovery('EX3', { sid: 5 }));
-    await rig.clock.settle();
+    await arriveAlone(5);
     expect(lone.queue('discovery').length).toBe(1);
     // There is credit for one, which is too little to be told of.
     await handler.confirm(1);
-    arrive(discovery('EX3', { sid: 6 }));
-    await rig.clock.settle();
+    await arriveAlone(6);
     while (sidsOf(handler).length < 6) await handler.confirm(2);
     expect(sidsOf(handler)).toEqual([1, 2, 3, 4, 5, 6]);
     expectBalanced(lone);
   });
 
   test('what comes after a core has died waits for the next one, whether it comes alone or not', async () => {
-    const { lone, arrive } = await heardFrom({ limits });
+    const { lone, arrive, arriveAlone } = await heardFrom({ limits });
     const first = lone.attachHandler();
-    for (let sid = 1; sid <= 2; sid++) {
-      arrive(discovery('EX3', { sid }));
-      await rig.clock.settle();
-    }
+    for (let sid = 1; sid <= 2; sid++) await arriveAlone(sid);
     first.die();
     await rig.clock.settle();
-    arrive(discovery('EX3', { sid: 3 }));
-    await rig.clock.settle();
+    await arriveAlone(3);
     for (const sid of [4, 5]) arrive(discovery('EX3', { sid }));
     await rig.clock.settle();
     expect(lone.counters.get('multicast.passed')).toBe(2);

@@ -213,4 +213,17 @@ describe('Grasp.close', () => {
     expect(await world.failure(bank.registerAsa('later'))).toMatchObject({ code: 42 });
     expect(await finding).toEqual({ unexpected: [] });
   });
+
+  test('what is begun after it gives 42, and leaves no listener on its signal', async () => {
+    const { signal } = new AbortController();
+    await world.until(bank.close());
+    for (const begun of [
+      briggs.asa.discover('EX3', { signal }),
+      briggs.asa.watchFlood('EX1', { signal }).next(),
+      briggs.ex3.listenNegotiate({ signal }).next(),
+    ]) {
+      expect(await world.failure(Promise.resolve(begun))).toMatchObject({ code: 42 });
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
 });

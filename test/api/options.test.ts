@@ -100,6 +100,24 @@ describe('Grasp.start', () => {
   });
 
   test.each<[string, Partial<GraspOptions>]>([
+    ['sessionWorkers', { sessionWorkers: 0 }],
+    ['sessionWorkers', { sessionWorkers: 1.5 }],
+    ['sessionWorkers', { sessionWorkers: Infinity }],
+    ['hungAfterMs', { hungAfterMs: 0 }],
+    ['asaHungAfterMs', { asaHungAfterMs: -Infinity }],
+  ])('%s is a whole number from 1: else 3, %j', async (name, more) => {
+    expect(await world.failure(world.engine('e', { more }))).toMatchObject({
+      code: 3,
+      detail: expect.stringContaining(`${name} is a whole number from 1`),
+    });
+  });
+
+  test('hungAfterMs and asaHungAfterMs may be Infinity: never', async () => {
+    const { grasp } = await world.engine('e', { more: { hungAfterMs: Infinity, asaHungAfterMs: Infinity } });
+    expect((await world.until(grasp.status())).placement).toBe('inline');
+  });
+
+  test.each<[string, Partial<GraspOptions>]>([
     ['syntaxDiagnostics', { syntaxDiagnostics: 1 as never }],
     ['rapidAnswers', { rapidAnswers: 'yes' as never }],
     ['testing.forceDivert', { testing: { forceDivert: 0 as never } }],

@@ -180,10 +180,12 @@ export class State {
       for (const { listens } of record.objectives.values()) listens.release();
     }
     this.asas.clear();
-    if (this.#given) await Promise.all(records.map(({ asa }) => deregistered(asa)));
-    if (!grasp || this.#given) return;
+    if (this.#given) {
+      await Promise.all(records.map(({ asa }) => deregistered(asa)));
+      return;
+    }
     this.#grasp = undefined;
-    await grasp.close();
+    await grasp?.close();
   }
 
   /** The ASA of a handle; else noASA (6): RFC 8991 §2.3.2.7. */
